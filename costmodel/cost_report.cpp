@@ -1,0 +1,126 @@
+#include "costmodel/cost_report.h"
+
+#include <algorithm>
+#include <boost/container/static_vector.hpp>
+#include <type_traits>
+#include <variant>
+
+#include "costmodel/size_of.h"
+
+namespace plait::costmodel {
+
+using spec::Dim;
+
+namespace {
+
+/// Width of the row of lower bounds that this layer makes the model hold for every layer; 0 for none.
+Dim lower_bound_width(const spec::LayerSpec& layer, Dim d_model) {
+  const auto width = [&](const auto& mixer) -> Dim {
+    using M = std::decay_t<decltype(mixer)>;
+    if constexpr (std::is_same_v<M, spec::Hgrn>) {
+      return mixer.lower_bound ? mixer.width : 0;
+    } else if constexpr (std::is_same_v<M, spec::Hgrn2>) {
+      return mixer.lower_bound ? d_model : 0;
+    } else {
+      return 0;
+    }
+  };
+  if (const auto* parallel = std::get_if<spec::ParallelMixer>(&layer.mixer)) {
+    Dim widest = 0;
+    for (const auto& branch : parallel->branches) widest = std::max(widest, std::visit(width, branch));
+    return widest;
+  }
+  return std::visit(width, layer.mixer);
+}
+
+/// Output head over `rows` tokens, final norm and embedding lookup.
+TimeEstimate head_time(const spec::ModelSpec& model, double rows, double tokens, const HardwareProfile& hardware) {
+  const auto d = static_cast<double>(model.d_model);
+  const auto vocab = static_cast<double>(model.vocab_size);
+  const double element = static_cast<double>(spec::bits_of(model.dtype)) / 8;
+  Timeline timeline;
+  timeline.add({.kind = OpKind::elementwise, .bytes = 2 * element * d * tokens, .launches = 1}, hardware, model.dtype);
+  timeline.add({.kind = OpKind::elementwise, .bytes = 2 * element * d * rows, .launches = 1}, hardware, model.dtype);
+  timeline.add({.kind = OpKind::gemm,
+                .flops = 2 * rows * d * vocab,
+                .bytes = element * (d * vocab + rows * (d + vocab)),
+                .launches = 1},
+               hardware, model.dtype);
+  return timeline.time();
+}
+
+/// Sums one member over the layers on top of the model's own share.
+template <class Member>
+std::int64_t total(const std::vector<LayerCost>& layers, Member LayerCost::*member, std::int64_t own,
+                   const char* name) {
+  Count sum = own;
+  for (const auto& layer : layers) sum += layer.*member;
+  return sum.exact(name);
+}
+
+}  // namespace
+
+ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware) {
+  const Count table = Count(model.vocab_size) * model.d_model;
+  const Count tokens = Count(workload.batch) * workload.context;
+  const auto& layers = model.layout.layers;
+  Dim bounds = 0;
+  for (const auto& layer : layers) bounds = std::max(bounds, lower_bound_width(layer, model.d_model));
+  ModelCost cost;
+  cost.embedding_parameters = table.exact("parameters");
+  cost.head_parameters = model.tied_embeddings ? 0 : cost.embedding_parameters;
+  cost.final_norm_parameters = model.norm == spec::NormKind::layer ? 2 * model.d_model : model.d_model;
+  cost.lower_bound_parameters = (Count(static_cast<Dim>(layers.size())) * bounds).exact("parameters");
+  const Count parameters = Count(cost.embedding_parameters) + cost.head_parameters + cost.final_norm_parameters +
+                           cost.lower_bound_parameters;
+  cost.weights_bytes = size_of(parameters, model.dtype).exact("weights_bytes");
+  cost.forward_flops = (Count(2) * table * tokens).exact("forward_flops");
+  cost.training_flops = (Count(6) * table * tokens).exact("training_flops");
+  cost.decode_flops_per_token = (Count(2) * table).exact("decode_flops_per_token");
+  const auto batch = static_cast<double>(workload.batch);
+  cost.prefill = head_time(model, batch, tokens.approximate(), hardware);
+  cost.decode_step = head_time(model, batch, batch, hardware);
+  return cost;
+}
+
+CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware) {
+  const auto& layers = model.layout.layers;
+  CostReport report;
+  report.model = model_cost(model, workload, hardware);
+  report.layers.reserve(layers.size());
+  boost::container::static_vector<std::size_t, 16> distinct;  // first layer of each kind; more kinds cost more time
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto same =
+        std::find_if(distinct.begin(), distinct.end(), [&](std::size_t j) { return layers[j] == layers[i]; });
+    if (same != distinct.end()) {
+      report.layers.push_back(report.layers[*same]);
+    } else {
+      report.layers.push_back(layer_cost(layers[i], model, workload, hardware));
+      if (distinct.size() < distinct.capacity()) distinct.push_back(i);
+    }
+    report.layers.back().index = i;
+  }
+
+  const ModelCost& own = report.model;
+  const auto& l = report.layers;
+  const std::int64_t own_parameters = own.parameters();
+  report.parameters.total = total(l, &LayerCost::parameters, own_parameters, "parameters");
+  report.parameters.active = total(l, &LayerCost::active_parameters, own_parameters, "active_parameters");
+  report.parameters.embedding = own.embedding_parameters + own.head_parameters;
+  report.weights_bytes = total(l, &LayerCost::weights_bytes, own.weights_bytes, "weights_bytes");
+  report.kv_cache_bytes = total(l, &LayerCost::kv_cache_bytes, 0, "kv_cache_bytes");
+  report.state_bytes = total(l, &LayerCost::state_bytes, 0, "state_bytes");
+  report.forward_flops = total(l, &LayerCost::forward_flops, own.forward_flops, "forward_flops");
+  report.training_flops = total(l, &LayerCost::training_flops, own.training_flops, "training_flops");
+  report.decode_flops_per_token =
+      total(l, &LayerCost::decode_flops_per_token, own.decode_flops_per_token, "decode_flops_per_token");
+  report.prefill = own.prefill;
+  report.decode_step = own.decode_step;
+  for (const auto& layer : report.layers) {
+    report.prefill += layer.prefill;
+    report.decode_step += layer.decode_step;
+  }
+  return report;
+}
+
+}  // namespace plait::costmodel

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "costmodel/hardware.h"
+#include "costmodel/roofline.h"
+#include "src/spec/model_spec.h"
+
+/// What a model costs. Counts are exact integers; times are estimates with an interval.
+///
+///   forward_flops           one pass over batch x context tokens, output head at every token. 2 FLOPs per
+///   multiply-add.
+///                           Counted: matrix products, depthwise convolutions, causal attention over exactly the pairs
+///                           that are seen, chunked recurrences (chunks of 64). Not counted: norms, activations, gates,
+///                           rotary, softmax, embedding lookup. Formulas: costmodel/README.md.
+///   training_flops          3 x forward_flops (no recomputation).
+///   decode_flops_per_token  one token of one sequence; `context` tokens are in the cache, its own included.
+///   Recurrences
+///                           count one recurrent step.
+///   kv_cache_bytes          whole batch at `context` tokens, in kv_dtype: keys and values, MLA latents; of a sliding
+///                           window, the last min(window, context) tokens.
+///   state_bytes             whole batch, any context: recurrent states in state_dtype, convolution windows
+///                           (width - 1 inputs) in kv_dtype.
+///   weights_bytes           parameters x width of the model's dtype.
+///   prefill                 one pass over the whole batch, output head at the last token of each sequence only.
+///   decode_step             one token for every sequence of the batch.
+///
+/// A layer with `kv_from` has no key and value projections and no cache, but reads the other layer's. A layer with
+/// `weights_from` has no parameters (they are counted once, where they are), but computes and reads as any other.
+namespace plait::costmodel {
+
+/// What one layer costs: block norms, token mixer, channel mixer.
+struct LayerCost {
+  std::size_t index = 0;
+  std::int64_t parameters = 0;
+  std::int64_t active_parameters = 0;  ///< without the experts that a token does not visit
+  std::int64_t weights_bytes = 0;
+  std::int64_t kv_cache_bytes = 0;
+  std::int64_t state_bytes = 0;
+  std::int64_t forward_flops = 0;
+  std::int64_t training_flops = 0;
+  std::int64_t decode_flops_per_token = 0;
+  TimeEstimate prefill;
+  TimeEstimate decode_step;
+  Bound prefill_bound = Bound::compute;
+  Bound decode_bound = Bound::memory;
+
+  bool operator==(const LayerCost&) const = default;
+};
+
+/// What belongs to no layer.
+struct ModelCost {
+  std::int64_t embedding_parameters = 0;
+  std::int64_t head_parameters = 0;  ///< 0 when tied
+  std::int64_t final_norm_parameters = 0;
+  std::int64_t lower_bound_parameters = 0;  ///< one row per layer, whatever its mixer: HGRN's width, HGRN2's d_model
+  std::int64_t weights_bytes = 0;
+  std::int64_t forward_flops = 0;  ///< the output head's, tied or not
+  std::int64_t training_flops = 0;
+  std::int64_t decode_flops_per_token = 0;
+  TimeEstimate prefill;
+  TimeEstimate decode_step;
+
+  std::int64_t parameters() const {
+    return embedding_parameters + head_parameters + final_norm_parameters + lower_bound_parameters;
+  }
+};
+
+struct ParameterCount {
+  std::int64_t total = 0;
+  std::int64_t active = 0;     ///< used by one token; equals total without mixtures of experts
+  std::int64_t embedding = 0;  ///< input table, and the output head when untied
+};
+
+/// Every total is the sum over `layers` plus `model`.
+struct CostReport {
+  std::vector<LayerCost> layers;
+  ModelCost model;
+
+  ParameterCount parameters;
+  std::int64_t weights_bytes = 0;
+  std::int64_t kv_cache_bytes = 0;
+  std::int64_t state_bytes = 0;
+  std::int64_t forward_flops = 0;
+  std::int64_t training_flops = 0;
+  std::int64_t decode_flops_per_token = 0;
+  TimeEstimate prefill;
+  TimeEstimate decode_step;
+};
+
+/// One layer, whatever stands around it: only the model's width, norm and dtypes are read, not its layout. `index` is
+/// 0. The layer must be valid for the model. Throws spec::SpecError when a count does not fit 64 bits.
+LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
+                     const HardwareProfile& hardware);
+
+/// What the model adds to its layers. Reads of the layout only its length and whether a layer has lower bounds.
+ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware);
+
+/// The whole model, which must be valid. Equal layers are costed once.
+CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware);
+
+}  // namespace plait::costmodel

@@ -1,0 +1,226 @@
+#include <algorithm>
+#include <cmath>
+#include <type_traits>
+#include <variant>
+
+#include "costmodel/channel_shape.h"
+#include "costmodel/cost_report.h"
+#include "costmodel/mixers/mixer_shape.h"
+#include "costmodel/size_of.h"
+
+namespace plait::costmodel {
+namespace {
+
+// A fused norm and residual sum reads and writes two vectors of d_model.
+constexpr double kBlockPasses = 4;
+// Heads are tiled to what one compute unit holds; value columns are independent, key channels are not.
+constexpr double kTile = 128;
+
+/// Dispatch without a default: an alternative of Mixer without a shape does not compile.
+MixerShape shape_of(const spec::FullAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
+MixerShape shape_of(const spec::SlidingWindowAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
+MixerShape shape_of(const spec::MultiHeadLatentAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
+template <class M>
+MixerShape shape_of(const M& m, Dim d, bool) {
+  return mixer_shape(m, d);
+}
+
+/// Everything that is the same for all parts of one layer.
+struct Job {
+  const spec::ModelSpec& model;
+  const spec::Workload& workload;
+  const HardwareProfile& hardware;
+  Count tokens;
+  double weight_bytes;  // bytes of one weight or activation
+  double kv_bytes;
+  double state_bytes;
+};
+
+double bytes_per_element(spec::DType type) { return static_cast<double>(spec::bits_of(type)) / 8; }
+
+/// Exact sums over the parts of a layer, and its two timelines.
+struct Totals {
+  Count parameters;
+  Count active_parameters;
+  Count kv_bytes;
+  Count state_bytes;
+  Count forward_flops;
+  Count decode_flops;
+  Timeline prefill;
+  Timeline decode;
+};
+
+/// Projections and elementwise passes of `tokens` tokens. In decoding the weights are read for a few tokens only.
+void add_projections(const MixerShape& s, const Job& job, double tokens, OpList& ops) {
+  ops.push_back({.kind = OpKind::gemm,
+                 .flops = 2 * tokens * s.projections.approximate(),
+                 .bytes = job.weight_bytes * (s.projections.approximate() + tokens * s.projection_io.approximate()),
+                 .launches = static_cast<double>(s.projection_kernels)});
+  ops.push_back({.kind = OpKind::elementwise,
+                 .flops = 2 * tokens * s.convolutions.approximate(),
+                 .bytes = job.weight_bytes * 2 * tokens * s.mixed_width.approximate(),
+                 .launches = 1});
+}
+
+OpList prefill_ops(const MixerShape& s, const Job& job) {
+  const double tokens = job.tokens.approximate();
+  const auto batch = static_cast<double>(job.workload.batch);
+  const auto& r = s.recurrence;
+  OpList ops;
+  add_projections(s, job, tokens, ops);
+  if (s.attention.cached_per_token.approximate() > 0) {
+    ops.push_back({.kind = OpKind::attention_prefill,
+                   .flops = batch * causal_pairs(job.workload.context, s.attention.window).approximate() *
+                            s.attention.prefill_pair_flops.approximate(),
+                   .bytes = job.weight_bytes * tokens * s.attention.prefill_io_per_token.approximate()});
+  }
+  if (r.kernel != ChunkKernel::none) {
+    const auto& kernel = chunk_kernel_time(r.kernel);
+    const auto key = static_cast<double>(r.key_dim);
+    const auto value = static_cast<double>(r.value_dim);
+    const bool measured_tile = r.kernel == ChunkKernel::elementwise_scan || (key == kTile && value == kTile);
+    ops.push_back({.kind = OpKind::linear_prefill,
+                   .flops = batch * core_prefill_flops(s, job.workload.context).approximate(),
+                   .bytes = job.weight_bytes * tokens * static_cast<double>(r.heads) * 2 * (key + value) +
+                            job.state_bytes * batch * state_elements(s).approximate(),
+                   .strands = batch * static_cast<double>(r.heads) * std::ceil(value / kTile),
+                   .chunks = std::ceil(static_cast<double>(job.workload.context) / kChunk),
+                   .chunk_factor = kernel.factor * std::max(1.0, key / kTile),
+                   .kernel_error = kernel.relative_error + (measured_tile ? 0.0 : 0.5)});
+  }
+  return ops;
+}
+
+OpList decode_ops(const MixerShape& s, const Job& job) {
+  const auto batch = static_cast<double>(job.workload.batch);
+  OpList ops;
+  add_projections(s, job, batch, ops);
+  ops.back().bytes += 2 * job.kv_bytes * batch * s.conv_window.approximate();
+  if (s.attention.cached_per_token.approximate() > 0) {
+    ops.push_back({.kind = OpKind::attention_decode,
+                   .flops = batch * core_decode_flops(s, job.workload.context).approximate(),
+                   .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate()});
+  }
+  if (s.recurrence.kernel != ChunkKernel::none) {
+    ops.push_back({.kind = OpKind::state_decode,
+                   .flops = batch * core_decode_flops(s, job.workload.context).approximate(),
+                   .bytes = 2 * job.state_bytes * batch * state_elements(s).approximate()});
+  }
+  return ops;
+}
+
+void add_mixer(const MixerShape& s, const Job& job, Totals& totals) {
+  const Count batch = job.workload.batch;
+  const Dim context = job.workload.context;
+  const Count per_token = Count(2) * (s.projections + s.convolutions);
+  totals.parameters += s.parameters();
+  totals.active_parameters += s.parameters();
+  if (s.attention.owns_cache) totals.kv_bytes += size_of(batch * cached_elements(s, context), job.model.kv_dtype);
+  totals.state_bytes += size_of(batch * state_elements(s), job.model.state_dtype);
+  totals.state_bytes += size_of(batch * s.conv_window, job.model.kv_dtype);
+  totals.forward_flops += job.tokens * per_token + batch * core_prefill_flops(s, context);
+  totals.decode_flops += per_token + core_decode_flops(s, context);
+  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, job.hardware, job.model.dtype);
+  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, job.hardware, job.model.dtype);
+}
+
+void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& totals) {
+  const Dim d = job.model.d_model;
+  const bool shares_kv = layer.kv_from.has_value();
+  if (const auto* parallel = std::get_if<spec::ParallelMixer>(&layer.mixer)) {
+    for (const auto& branch : parallel->branches) {
+      add_mixer(std::visit([&](const auto& m) { return shape_of(m, d, shares_kv); }, branch), job, totals);
+    }
+    if (parallel->fusion == spec::Fusion::normed_mean) {
+      const Count norms = Count(static_cast<Dim>(parallel->branches.size())) * d;
+      totals.parameters += norms;
+      totals.active_parameters += norms;
+    }
+    return;
+  }
+  std::visit(
+      [&](const auto& m) {
+        if constexpr (!std::is_same_v<std::decay_t<decltype(m)>, spec::ParallelMixer>) {
+          add_mixer(shape_of(m, d, shares_kv), job, totals);
+        }
+      },
+      layer.mixer);
+}
+
+/// `tokens` tokens through the channel mixer. Of the experts only those that some token visits are read.
+OpList channel_ops(const ChannelShape& s, const Job& job, double tokens) {
+  const double weights = s.dense.approximate() + s.expert.approximate() * expected_experts(s, tokens);
+  const double hidden = s.hidden.approximate();
+  const double d = static_cast<double>(job.model.d_model);
+  OpList ops;
+  ops.push_back({.kind = OpKind::gemm,
+                 .flops = 2 * tokens * s.active_parameters().approximate(),
+                 .bytes = job.weight_bytes * (weights + tokens * (2 * d + 2 * hidden)),
+                 .launches = static_cast<double>(s.products)});
+  ops.push_back({.kind = OpKind::elementwise, .bytes = job.weight_bytes * tokens * 2 * hidden, .launches = 1});
+  return ops;
+}
+
+void add_channel_mixer(const ChannelShape& s, const Job& job, Totals& totals) {
+  const Count per_token = Count(2) * s.active_parameters();
+  totals.parameters += s.parameters();
+  totals.active_parameters += s.active_parameters();
+  totals.forward_flops += job.tokens * per_token;
+  totals.decode_flops += per_token;
+  for (const Op& op : channel_ops(s, job, job.tokens.approximate())) {
+    totals.prefill.add(op, job.hardware, job.model.dtype);
+  }
+  for (const Op& op : channel_ops(s, job, static_cast<double>(job.workload.batch))) {
+    totals.decode.add(op, job.hardware, job.model.dtype);
+  }
+}
+
+/// Norm before the sub-block and residual sum after it.
+void add_block(const Job& job, Totals& totals) {
+  const Count norm = Count(job.model.norm == spec::NormKind::layer ? 2 : 1) * job.model.d_model;
+  totals.parameters += norm;
+  totals.active_parameters += norm;
+  const double row = kBlockPasses * job.weight_bytes * static_cast<double>(job.model.d_model);
+  Op op{.kind = OpKind::elementwise, .bytes = row * job.tokens.approximate()};
+  totals.prefill.add(op, job.hardware, job.model.dtype);
+  op.bytes = row * static_cast<double>(job.workload.batch);
+  totals.decode.add(op, job.hardware, job.model.dtype);
+}
+
+}  // namespace
+
+LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
+                     const HardwareProfile& hardware) {
+  const Job job{model,
+                workload,
+                hardware,
+                Count(workload.batch) * workload.context,
+                bytes_per_element(model.dtype),
+                bytes_per_element(model.kv_dtype),
+                bytes_per_element(model.state_dtype)};
+  Totals totals;
+  add_block(job, totals);
+  add_token_mixer(layer, job, totals);
+  if (!std::holds_alternative<spec::None>(layer.channel_mixer)) {
+    add_block(job, totals);
+    add_channel_mixer(channel_shape(layer.channel_mixer, model.d_model), job, totals);
+  }
+  if (layer.weights_from) totals.parameters = totals.active_parameters = 0;
+
+  LayerCost cost;
+  cost.parameters = totals.parameters.exact("parameters");
+  cost.active_parameters = totals.active_parameters.exact("active_parameters");
+  cost.weights_bytes = size_of(totals.parameters, model.dtype).exact("weights_bytes");
+  cost.kv_cache_bytes = totals.kv_bytes.exact("kv_cache_bytes");
+  cost.state_bytes = totals.state_bytes.exact("state_bytes");
+  cost.forward_flops = totals.forward_flops.exact("forward_flops");
+  cost.training_flops = (Count(3) * totals.forward_flops).exact("training_flops");
+  cost.decode_flops_per_token = totals.decode_flops.exact("decode_flops_per_token");
+  cost.prefill = totals.prefill.time();
+  cost.decode_step = totals.decode.time();
+  cost.prefill_bound = totals.prefill.bound();
+  cost.decode_bound = totals.decode.bound();
+  return cost;
+}
+
+}  // namespace plait::costmodel

@@ -1,0 +1,28 @@
+#include "costmodel/mixers/mixer_shape.h"
+
+namespace plait::costmodel {
+
+// As RetNet, with a low-rank, biased projection of the decays. The state is kept per query head, as
+// flash-linear-attention does: it repeats k, v and the decays of a group.
+MixerShape mixer_shape(const spec::Gla& m, Dim d_model) {
+  const Dim q = m.heads * m.key_head_dim;
+  const Dim k = m.kv_heads * m.key_head_dim;
+  const Dim v = m.kv_heads * m.value_head_dim;
+  const Dim out = m.heads * m.value_head_dim;
+  MixerShape shape;
+  shape.project(d_model, q);
+  shape.project(d_model, k);
+  shape.project(d_model, v);
+  shape.project(d_model, m.gate_rank);
+  shape.project(m.gate_rank, k);
+  if (m.output_gate) shape.project(d_model, out);
+  shape.project(out, d_model);
+  shape.projection_kernels = 3;
+  shape.convolve(Count(q) + k + v, m.conv_width);
+  shape.vectors += Count(k) + m.value_head_dim;  // bias of the decays, output norm
+  shape.mixed_width = Count(q) + Count(2) * k + v + out;
+  shape.recurrence = {ChunkKernel::gated_linear, m.heads, m.key_head_dim, m.value_head_dim};
+  return shape;
+}
+
+}  // namespace plait::costmodel

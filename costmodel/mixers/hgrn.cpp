@@ -1,0 +1,18 @@
+#include "costmodel/mixers/mixer_shape.h"
+
+namespace plait::costmodel {
+
+// Input, forget gate, output gate and output; the short convolution covers input and forget gate. The table of lower
+// bounds belongs to the model.
+MixerShape mixer_shape(const spec::Hgrn& m, Dim d_model) {
+  MixerShape shape;
+  for (int i = 0; i < 3; ++i) shape.project(d_model, m.width);
+  shape.project(m.width, d_model);
+  shape.convolve(Count(2) * m.width, m.conv_width);
+  shape.vectors += m.width;  // output norm
+  shape.mixed_width = Count(3) * m.width;
+  shape.recurrence = {ChunkKernel::elementwise_scan, 1, 1, m.width};
+  return shape;
+}
+
+}  // namespace plait::costmodel

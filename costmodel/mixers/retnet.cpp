@@ -1,0 +1,25 @@
+#include "costmodel/mixers/mixer_shape.h"
+
+namespace plait::costmodel {
+
+// q, k, v, o, the output gate and a per-head norm; the decays are constants. With fewer kv heads the projections
+// shrink, not the state: every query head has its own decay.
+MixerShape mixer_shape(const spec::RetNet& m, Dim d_model) {
+  const Dim q = m.heads * m.key_head_dim;
+  const Dim k = m.kv_heads * m.key_head_dim;
+  const Dim v = m.kv_heads * m.value_head_dim;
+  const Dim out = m.heads * m.value_head_dim;
+  MixerShape shape;
+  shape.project(d_model, q);
+  shape.project(d_model, k);
+  shape.project(d_model, v);
+  if (m.output_gate) shape.project(d_model, out);
+  shape.project(out, d_model);
+  shape.convolve(Count(q) + k + v, m.conv_width);
+  shape.vectors += m.value_head_dim;
+  shape.mixed_width = Count(q) + k + v + out;
+  shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim};
+  return shape;
+}
+
+}  // namespace plait::costmodel

@@ -1,0 +1,65 @@
+#include "costmodel/roofline.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace plait::costmodel {
+namespace {
+
+/// In the order of ChunkKernel. A kernel that nobody has timed on its own takes the factor of the delta rule, which
+/// does everything that a linear recurrence does and more, with an error of 1: half to twice the time.
+constexpr ChunkKernelTime kChunkKernelTimes[] = {
+    {0.0, 0.0, "no recurrence"},
+    {1.0, 1.0, "assumed: no slower than the delta rule, which does more per chunk"},
+    {1.0, 1.0, "assumed: no slower than the delta rule, which does more per chunk"},
+    {2.25, 0.3, "aiconfigurator B200 tables: mamba_chunk_scan 5.5 us per 64 tokens, Gated DeltaNet 2.45 us"},
+    {1.0, 0.0, "reference: FlashInfer Gated DeltaNet"},
+    {2.0, 0.3,
+     "aiconfigurator H100 tables: FlashKDA 5.3 (24 heads) to 7.6 us (96 heads) per 64 tokens, Gated DeltaNet 3.1"},
+    {2.0, 1.0, "assumed: two states and two coefficient tables, twice the delta rule"},
+    {1.6, 0.5, "flash-linear-attention, H800, B = 16, D = 128, T = 16k: 1.272 ms"},
+};
+static_assert(std::size(kChunkKernelTimes) == static_cast<std::size_t>(ChunkKernel::elementwise_scan) + 1);
+
+/// 0.9 ps. Sums of whole ticks are exact up to two hours, so a sum of times does not depend on its order: layouts that
+/// differ only in the order of their layers take the same time to the bit.
+double whole_ticks(double seconds) {
+  constexpr double kTicksPerSecond = 0x1p40;
+  if (!(seconds < 0x1p13)) return seconds;  // doubles from here on are whole ticks
+  return static_cast<double>(static_cast<std::int64_t>(seconds * kTicksPerSecond + 0.5)) / kTicksPerSecond;
+}
+
+}  // namespace
+
+const ChunkKernelTime& chunk_kernel_time(ChunkKernel kernel) {
+  return kChunkKernelTimes[static_cast<std::size_t>(kernel)];
+}
+
+void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType type) {
+  const OpClass& c = hardware.op_class(op.kind);
+  const double compute_s = op.flops / (hardware.peak(type) * c.compute_efficiency);
+  const double memory_s = op.bytes / (hardware.bandwidth_bytes_per_s.value * c.bandwidth_efficiency);
+  double roof_s = std::max(compute_s, memory_s);
+  double latency_s = op.launches * c.latency_s;
+  double error = c.relative_error;
+  if (op.kind == OpKind::linear_prefill && hardware.chunk_times) {
+    // Steps that must follow one another, at the pace of one compute unit; arithmetic and traffic hide behind them.
+    const ChunkTimes& t = *hardware.chunk_times;
+    const double waves = std::ceil(op.strands / hardware.compute_units.value);
+    const double serial_s = t.start_s + waves * (t.wave_s + t.chunk_s * op.chunk_factor * op.chunks);
+    latency_s = serial_s >= roof_s ? serial_s : 0;
+    if (serial_s >= roof_s) roof_s = 0;
+    error = (1 + error) * (1 + op.kernel_error) - 1;
+  }
+  spent_s_[static_cast<std::size_t>(compute_s >= memory_s ? Bound::compute : Bound::memory)] += roof_s;
+  spent_s_[static_cast<std::size_t>(Bound::latency)] += latency_s;
+  const double total_s = roof_s + latency_s;
+  time_ += {whole_ticks(total_s), whole_ticks(total_s / (1 + error)), whole_ticks(total_s * (1 + error))};
+}
+
+Bound Timeline::bound() const {
+  return static_cast<Bound>(std::max_element(spent_s_.begin(), spent_s_.end()) - spent_s_.begin());
+}
+
+}  // namespace plait::costmodel

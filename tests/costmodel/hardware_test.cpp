@@ -1,0 +1,142 @@
+#include "costmodel/hardware.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "src/spec/error.h"
+
+namespace plait::costmodel {
+namespace {
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsSupersetOf;
+
+TEST(HardwareTest, ListsTheProfilesThatUsersAskFor) {
+  EXPECT_THAT(hardware_names(),
+              IsSupersetOf({"h100_sxm", "h200", "a100", "b200", "rtx4090", "laptop_cpu", "phone_soc"}));
+}
+
+TEST(HardwareTest, EveryProfileGivesEveryNumberASource) {
+  for (const auto& name : hardware_names()) {
+    SCOPED_TRACE(name);
+    const auto profile = find_hardware(name);
+    EXPECT_EQ(profile.name, name);
+    EXPECT_FALSE(profile.label.empty());
+    EXPECT_FALSE(profile.calibration.empty());
+    for (const auto* quantity : {&profile.bandwidth_bytes_per_s, &profile.memory_bytes, &profile.l2_bytes,
+                                 &profile.compute_units, &profile.power_w}) {
+      EXPECT_GT(quantity->value, 0);
+      EXPECT_FALSE(quantity->source.empty());
+    }
+    for (const auto& peak : profile.peak_flops_per_s) {
+      if (!peak) continue;
+      EXPECT_GT(peak->value, 0);
+      EXPECT_FALSE(peak->source.empty());
+    }
+    for (const auto& op : profile.op_classes) {
+      EXPECT_GT(op.relative_error, 0);
+      EXPECT_FALSE(op.source.empty());
+      EXPECT_NE(op.source, "uncalibrated default") << "a built-in profile states its own constants";
+    }
+    if (profile.chunk_times) {
+      EXPECT_FALSE(profile.chunk_times->source.empty());
+    }
+  }
+}
+
+// Dense peak = units x clock x FLOPs per clock and unit; the clocks are those that the peak implies.
+TEST(HardwareTest, PeaksAgreeWithUnitsAndClocks) {
+  struct Row {
+    const char* name;
+    double mhz;
+    double flops_per_clock;
+  };
+  for (const auto& [name, mhz, flops_per_clock] :
+       {Row{"h100_sxm", 1830, 4096}, Row{"h200", 1830, 4096}, Row{"a100", 1410, 2048}, Row{"gb200", 2062, 8192},
+        Row{"rtx_pro_6000", 2430, 1024}, Row{"mi300x", 2100, 2048}}) {
+    const auto profile = find_hardware(name);
+    const double peak = profile.compute_units.value * mhz * 1e6 * flops_per_clock;
+    EXPECT_NEAR(profile.peak(spec::DType::bf16) / peak, 1.0, 1e-3) << name;
+  }
+}
+
+TEST(HardwareTest, NarrowTypesWithoutAPeakAreComputedInTheNextWiderOne) {
+  const auto a100 = find_hardware("a100");
+  EXPECT_EQ(a100.peak(spec::DType::fp8), a100.peak(spec::DType::bf16));
+  EXPECT_EQ(a100.peak(spec::DType::int8), 624e12);
+  const auto phone = find_hardware("phone_soc");
+  EXPECT_EQ(phone.peak(spec::DType::bf16), phone.peak(spec::DType::fp16));
+}
+
+TEST(HardwareTest, AliasesNameTheSameProfile) {
+  EXPECT_EQ(find_hardware("h100").name, "h100_sxm");
+  EXPECT_EQ(find_hardware("rtx_4090").name, "rtx4090");
+}
+
+TEST(HardwareTest, AnUnknownNameListsTheKnownOnesAndTheClosest) {
+  try {
+    find_hardware("h10");
+    FAIL() << "no exception";
+  } catch (const spec::SpecError& error) {
+    EXPECT_THAT(error.problems().at(0).message, HasSubstr("did you mean \"h100\""));
+    EXPECT_THAT(error.problems().at(0).message, HasSubstr("\"laptop_cpu\""));
+  }
+}
+
+spec::Json minimal() {
+  return spec::Json::parse(R"({
+    "format": "plait-hardware/1", "name": "mine", "kind": "gpu",
+    "peak_flops_per_s": {"fp16": {"value": 1e13, "source": "data sheet"}},
+    "bandwidth_bytes_per_s": {"value": 1e12, "source": "data sheet"},
+    "memory_bytes": {"value": 16e9, "source": "data sheet"},
+    "compute_units": {"value": 20, "source": "data sheet"}})");
+}
+
+TEST(HardwareTest, AUserFileWithoutCalibrationGetsWideLabelledDefaults) {
+  spec::Problems problems;
+  const auto profile = hardware_from_json(minimal(), "file", problems);
+  EXPECT_TRUE(problems.empty());
+  EXPECT_EQ(profile.label, "mine");
+  EXPECT_FALSE(profile.chunk_times);
+  for (const auto& op : profile.op_classes) {
+    EXPECT_EQ(op.source, "uncalibrated default");
+    EXPECT_EQ(op.relative_error, 0.5);
+  }
+}
+
+TEST(HardwareTest, NumbersThatWouldMakeTimesInfiniteAreRefused) {
+  auto json = minimal();
+  json["peak_flops_per_s"]["fp16"]["value"] = 1e-300;
+  json["bandwidth_bytes_per_s"]["value"] = 0.5;
+  json["compute_units"]["value"] = 1e-320;
+  spec::Problems problems;
+  hardware_from_json(json, "file", problems);
+  ASSERT_EQ(problems.size(), 3u);
+  for (const auto& problem : problems.list()) EXPECT_THAT(problem.message, HasSubstr("allowed are 1 to 1e+20"));
+}
+
+TEST(HardwareTest, EveryMistakeOfAUserFileIsLocated) {
+  auto json = minimal();
+  json["format"] = "plait-hardware/9";
+  json["kind"] = "tpu";
+  json["peak_flops_per_s"] = {{"fp64", {{"value", 1}, {"source", "x"}}}};
+  json["bandwidth_bytes_per_s"] = {{"value", 0}, {"source", "x"}};
+  json["memory_bytes"] = {{"value", 16e9}};
+  json["compute_units"] = {{"value", 20}, {"source", ""}};
+  json["op_classes"] = {{"gemm", {{"compute_efficiency", 2.0}}}, {"gem", 1}};
+  json["watts"] = 3;
+  spec::Problems problems;
+  hardware_from_json(json, "file", problems);
+  std::vector<std::string> paths;
+  for (const auto& problem : problems.list()) paths.push_back(problem.path);
+  for (const char* path :
+       {"file.format", "file.kind", "file.peak_flops_per_s", "file.peak_flops_per_s.fp64", "file.bandwidth_bytes_per_s",
+        "file.memory_bytes.source", "file.compute_units.source", "file.op_classes.gemm.compute_efficiency",
+        "file.op_classes.gemm.latency_s", "file.op_classes.gem", "file.watts"}) {
+    EXPECT_THAT(paths, Contains(path));
+  }
+}
+
+}  // namespace
+}  // namespace plait::costmodel
