@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "search/trial.h"
+
+namespace plait::search {
+
+/// The journal on disk is not what it should be: foreign, of another study, damaged in the middle, in use, or of a
+/// newer format. Nothing has been written. The message names the file and says what to do.
+class JournalError : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// The append-only record of a study: JSON lines, one event each, with a checksum. The first line is the header and
+/// holds the whole study, so that a journal explains itself. Baselines come first, then trials in ask order. Nothing in
+/// it depends on time, host or thread count: two runs of one study write the same bytes.
+///
+///     {"event":"study","format":"plait-journal/1","study":{...},"sum":"0123456789abcdef"}
+///     {"event":"trial","id":"0","layout":"G*G*","path":[0,1,0,1],"scores":{...},"feasible":true,"sum":"..."}
+///
+/// `sum` is the XXH3 64-bit hash (16 lower-case digits) of the line's object without it: the bytes of the line up to
+/// `,"sum":`, then `}`. See search/JOURNAL.md for the guarantees.
+///
+/// One writer at a time (an advisory lock on the file); any number of readers.
+class Journal {
+ public:
+  /// What a file held. A torn last line (without a newline) is not an error: it was never acknowledged.
+  struct Contents {
+    nlohmann::json study;
+    std::vector<Trial> trials;  ///< baselines ("b0", ...) first
+    std::uintmax_t valid_bytes = 0;
+    std::uintmax_t torn_bytes = 0;
+  };
+
+  /// Throws JournalError (with the line), std::system_error.
+  static Contents read(const std::filesystem::path& file);
+
+  /// True when the file exists and its first line is complete: there is something to `read`. False also for what a
+  /// start that was cut off leaves behind, an empty file or a piece of the header; `create` then completes it.
+  static bool started(const std::filesystem::path& file);
+
+  /// Starts a new journal, durably. The file may exist only when it holds nothing but a beginning of the header to be
+  /// written. Throws JournalError when it holds anything else or another process writes to it, std::system_error when
+  /// it cannot be written.
+  static Journal create(const std::filesystem::path& file, const nlohmann::json& study);
+
+  /// Opens for appending after `contents.valid_bytes`, cutting a torn tail. Throws JournalError when another process
+  /// writes to it or did so since it was read, std::system_error.
+  static Journal resume(const std::filesystem::path& file, const Contents& contents);
+
+  Journal(Journal&&) noexcept;
+  Journal& operator=(Journal&&) noexcept;
+  ~Journal();
+
+  /// Appends the trials and makes them durable (one fdatasync). On failure (disk full) the file is cut back to what it
+  /// was, then std::system_error is thrown. Throws JournalError when somebody else changed or removed the file.
+  void append(std::span<const Trial> trials);
+
+ private:
+  class File;
+  explicit Journal(std::unique_ptr<File> file);
+  std::unique_ptr<File> file_;
+};
+
+/// Where the study of a journal differs from the one at hand, for a person: `seed is 3 in the journal, 4 now`. Empty:
+/// it is the same study.
+std::string study_difference(const nlohmann::json& recorded, const nlohmann::json& wanted);
+
+}  // namespace plait::search
