@@ -1,0 +1,33 @@
+#include <new>
+#include <stdexcept>
+
+#include "src/report/draw_figure.h"
+#include "src/report/raster_canvas.h"
+#include "src/report/report.h"
+
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#define STB_IMAGE_WRITE_STATIC
+#define STBI_WRITE_NO_STDIO
+#include <stb/stb_image_write.h>
+
+namespace plait::report {
+
+std::vector<std::uint8_t> to_png(const Figure& figure, const FigureOptions& options) {
+  validate(figure);
+  validate(options);
+  RasterCanvas canvas(options.width, options.height, options.scale, palette(options.theme).background);
+  draw_figure(figure, options.width, options.height, options.theme, canvas);
+  std::vector<std::uint8_t> file;
+  const auto append = [](void* context, void* data, int size) {
+    const auto* bytes = static_cast<const std::uint8_t*>(data);
+    static_cast<std::vector<std::uint8_t>*>(context)->insert(static_cast<std::vector<std::uint8_t>*>(context)->end(),
+                                                             bytes, bytes + size);
+  };
+  if (stbi_write_png_to_func(append, &file, canvas.width(), canvas.height(), 3, canvas.pixels().data(),
+                             canvas.width() * 3) == 0) {
+    throw std::bad_alloc();
+  }
+  return file;
+}
+
+}  // namespace plait::report
