@@ -1,0 +1,29 @@
+#pragma once
+
+#include <string>
+
+#include "src/app/results.h"
+#include "src/cli/console.h"
+
+namespace plait::cli {
+
+/// A summary line and one frontier per pair: the first objective (upwards) against each other one, or the pair asked
+/// for.
+std::string frontier_text(const app::StudyResults& results, const std::string& x, const std::string& y,
+                          const Console& console);
+
+/// The pair of metrics a single figure shows: what was asked for, else the second objective against the first. Throws
+/// SpecError for a metric that the study does not have.
+struct AxisPair {
+  std::string x;
+  std::string y;
+};
+AxisPair chosen_axes(const app::StudyResults& results, const std::string& x, const std::string& y);
+
+/// The figure of a pair, with the study in its title. The front is that of the two metrics alone.
+report::Figure frontier_figure(const app::StudyResults& results, const AxisPair& axes);
+
+/// "NVIDIA H100 SXM 80 GB, context 32k, batch 1".
+std::string setting(const app::StudySpec& spec);
+
+}  // namespace plait::cli

@@ -1,0 +1,137 @@
+#include <gmock/gmock.h>
+
+#include <cstdint>
+
+#include "tests/cli/program.h"
+
+namespace plait::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(HelpTest, EveryCommandExplainsItself) {
+  const Result help = run_plait("--help");
+  EXPECT_EQ(help.exit_code, 0);
+  for (const char* command : {"search", "show", "cost", "export", "import", "validate", "mixers", "hardware",
+                              "strategies", "prior", "doctor"}) {
+    EXPECT_THAT(help.out, HasSubstr(command));
+    const Result result = run_plait(std::string(command) + " --help");
+    EXPECT_EQ(result.exit_code, 0) << command;
+    EXPECT_THAT(result.out, HasSubstr("Options:")) << command;
+  }
+}
+
+TEST(UsageTest, MistakesExitWithTwoAndSayWhat) {
+  for (const auto& [arguments, words] : std::vector<std::pair<std::string, std::string>>{
+           {"", "subcommand"},
+           {"serch x", "serch"},
+           {"search", "STUDY"},
+           {"search examples/quickstart.json --seed x", "--seed"},
+           {"search examples/quickstart.json --resume", "--out"},
+           {"cost '(GGG*)x6'", "--model"},
+           {"cost nowhere.json", "no such file"},
+           {"cost '(GGQ*)x6' --model examples/model-1b.json", "layout:4: unknown mixer 'Q'"},
+           {"cost examples/model-1b.json --hardware h101", "h101"},
+           {"cost examples/model-1b.json --context 3x", "--context: \"3x\" is not a size"},
+           {"cost examples/model-1b.json --sweep context=2M..1k", "--sweep"},
+           {"export examples/model-1b.json --to vllm --out /tmp/x", "unknown target \"vllm\"; one of"},
+           {"export examples/model-1b.json", "--to TARGET"},
+       }) {
+    const Result result = run_plait(arguments);
+    EXPECT_EQ(result.exit_code, 2) << arguments;
+    EXPECT_THAT(result.err + result.out, HasSubstr(words)) << arguments;
+  }
+}
+
+TEST(CostTest, JsonHoldsTheContract) {
+  const Result result = run_plait("cost '(GG*)x8' --model examples/model-1b.json --context 4k --batch 2 --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const nlohmann::json json = result.json();
+  EXPECT_EQ(json["layout"], "(GG*)x8");
+  EXPECT_EQ(json["hardware"], "h100_sxm");
+  EXPECT_EQ(json["workload"], nlohmann::json::parse(R"({"context": 4096, "batch": 2})"));
+  // arXiv 2507.06457's 1.3B Gated DeltaNet with 8 full layers of 32 heads, built with fla 0.6.0.
+  EXPECT_EQ(json["parameters"]["total"], 1432328448);
+  EXPECT_EQ(json["parameters"]["embedding"], 2 * 32000 * 2048);
+  // 8 layers x 2 x 2048 channels x 2 bytes x 4096 tokens x 2 sequences.
+  EXPECT_EQ(json["memory"]["kv_cache_bytes"], std::int64_t{8} * 2 * 2048 * 2 * 4096 * 2);
+  EXPECT_EQ(json["flops"]["training"], 3 * json["flops"]["forward"].get<std::int64_t>());
+  for (const char* time : {"prefill_s", "decode_step_s"}) {
+    const auto& estimate = json["time"][time];
+    EXPECT_LT(0.0, estimate["low"]) << time;
+    EXPECT_LT(estimate["low"], estimate["value"]) << time;
+    EXPECT_LT(estimate["value"], estimate["high"]) << time;
+  }
+  ASSERT_EQ(json["layers"].size(), 24u);
+  EXPECT_EQ(json["layers"][2]["mixer"], "full_attention");
+  EXPECT_EQ(json["layers"][0]["channel_mixer"], "swiglu");
+  std::int64_t kv = 0;
+  for (const auto& layer : json["layers"]) kv += layer["kv_cache_bytes"].get<std::int64_t>();
+  EXPECT_EQ(kv, json["memory"]["kv_cache_bytes"]);
+}
+
+TEST(CostTest, ComparesAndSweeps) {
+  const Result compared = run_plait("cost 'Gx24' --model examples/model-1b.json --compare '*x24' --json");
+  ASSERT_EQ(compared.exit_code, 0) << compared.err;
+  EXPECT_EQ(compared.json()["memory"]["kv_cache_bytes"], 0);
+  EXPECT_GT(compared.json()["compared_with"]["memory"]["kv_cache_bytes"], 0);
+  const Result sweep = run_plait("cost '(GG*)x8' --model examples/model-1b.json --sweep context=1k..2M --json");
+  ASSERT_EQ(sweep.exit_code, 0) << sweep.err;
+  ASSERT_EQ(sweep.json().size(), 12u);
+  EXPECT_EQ(sweep.json()[11]["workload"]["context"], 2 << 20);
+}
+
+TEST(CostTest, TakesAPresetByName) {
+  const Result result = run_plait("cost qwen3_5_9b --context 128k --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.json()["parameters"]["total"], 8953803264);
+  EXPECT_EQ(result.json()["memory"]["kv_cache_bytes"], 32768LL * 131072);  // 8 layers x 2 x 4 heads x 256 x 2 bytes
+}
+
+TEST(ListTest, EveryTableHasAnEntryPerLineAndJson) {
+  for (const char* command : {"mixers", "hardware", "strategies", "presets"}) {
+    const Result text = run_plait(command);
+    const Result json = run_plait(std::string(command) + " --json");
+    ASSERT_EQ(json.exit_code, 0) << json.err;
+    ASSERT_GE(json.json().size(), 7u) << command;
+    for (const auto& row : json.json()) EXPECT_THAT(text.out, HasSubstr(row["name"].get<std::string>()));
+  }
+}
+
+TEST(PriorTest, PrintsTheFitAndMeetsItsTargets) {
+  const Result result = run_plait("prior --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  for (const auto& check : result.json()["checks"]) EXPECT_TRUE(check["met"]) << check;
+  EXPECT_THAT(run_plait("prior").out, HasSubstr("leave-one-out RMSE"));
+}
+
+TEST(ImportTest, AFlaConfigBecomesAModelFileThatCostsTheSame) {
+  const ScratchFolder scratch;
+  std::ofstream(scratch / "config.json")
+      << R"({"model_type": "gated_deltanet", "hidden_size": 64, "num_hidden_layers": 4,
+    "num_heads": 2, "head_dim": 32, "vocab_size": 256, "attn": {"layers": [3], "num_heads": 4}})";
+  const Result imported =
+      run_plait("import " + (scratch / "config.json").string() + " --out " + (scratch / "model.json").string());
+  ASSERT_EQ(imported.exit_code, 0) << imported.err;
+  const Result ours = run_plait("cost " + (scratch / "model.json").string() + " --json");
+  const Result foreign = run_plait("cost " + (scratch / "config.json").string() + " --json");
+  EXPECT_EQ(ours.json()["parameters"]["total"], 348684);  // built with fla
+  EXPECT_EQ(foreign.json()["parameters"], ours.json()["parameters"]);
+}
+
+TEST(ExportTest, ListsTargetsWithReasons) {
+  const Result result = run_plait("export --list '(GH*)x8' --model examples/model-1b.json --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.json()[0]["target"], "fla");
+  EXPECT_FALSE(result.json()[0]["supported"]);
+  EXPECT_FALSE(result.json()[0]["reasons"].empty());
+}
+
+TEST(DoctorTest, SaysWhatIsOnAndOff) {
+  const Result result = run_plait("doctor");
+  EXPECT_EQ(result.exit_code, 0);
+  EXPECT_THAT(result.out, HasSubstr("LibTorch"));
+}
+
+}  // namespace
+}  // namespace plait::testing
