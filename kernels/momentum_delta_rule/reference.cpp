@@ -1,0 +1,1 @@
+#include "kernels/momentum_delta_rule/momentum_delta_rule.h"

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <torch/torch.h>
+
+/// What stands around the recurrences: short convolution, norms and rotary embedding. Weights lead with the population
+/// axis M; activations are [M, B, T, ...].
+namespace plait::kernels {
+
+/// Causal depthwise convolution: y_t = sum_j weight[:, W-1-j] x_{t-j} (+ bias), zero (or `history`) before the start.
+/// x [M, B, T, D]; weight [M, D, W]; bias [M, D] or undefined; history, the W-1 tokens before, [M, B, W-1, D] or undefined.
+at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {},
+                      const at::Tensor& history = {});
+
+/// x / sqrt(sum x^2 + 1e-6) over the last axis.
+at::Tensor l2norm(const at::Tensor& x);
+
+/// RMSNorm over the last axis (arXiv 1910.07467): x / sqrt(mean x^2 + eps) * weight. weight [M, D] for x [M, ..., D].
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
+
+enum class GateActivation { swish, sigmoid };
+
+/// rms_norm(x) * activation(gate), x and gate [M, ..., D].
+at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& weight, double eps,
+                          GateActivation activation);
+
+/// Rotary embedding (arXiv 2104.09864) of the first `width` channels, channel i paired with i + width/2, in fp32:
+/// x [N, T, H, D], positions first, first + 1, ... ; width 0 is D.
+at::Tensor rotary(const at::Tensor& x, double base, std::int64_t first = 0, std::int64_t width = 0);
+
+}  // namespace plait::kernels
