@@ -202,7 +202,10 @@ Palette palette_from_json(ObjectReader& object, Dim d_model) {
         problems.add(where, "a symbol is one letter (not E or x), '*' or '+', with up to three digits");
         continue;
       }
-      palette.mixers[symbol] = mixer_from_json(value, d_model, where, problems);
+      const std::size_t before = problems.size();
+      Mixer mixer = mixer_from_json(value, d_model, where, problems);
+      // A broken mixer leaves the default in its place, so that what uses it is not blamed.
+      if (problems.size() == before || !palette.mixers.contains(symbol)) palette.mixers[symbol] = std::move(mixer);
     }
   }
   return palette;

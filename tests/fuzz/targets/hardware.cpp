@@ -6,9 +6,9 @@ namespace plait::fuzz {
 
 void hardware(std::string_view input) {
   static const spec::ModelSpec model = [] {
-    spec::ModelSpec model;
-    model.layout = spec::parse_layout("RLhHdGKMXN*S+[*M]", spec::Palette::defaults(model.d_model));
-    return model;
+    spec::ModelSpec every_mixer;
+    every_mixer.layout = spec::parse_layout("RLhHdGKMXN*S+[*M]", spec::Palette::defaults(every_mixer.d_model));
+    return every_mixer;
   }();
   costmodel::HardwareProfile profile;
   try {
