@@ -1,6 +1,7 @@
 #include "src/nn/population.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <numeric>
