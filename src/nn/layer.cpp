@@ -13,7 +13,7 @@ namespace {
 /// A generator of its own for every weight, so that no weight depends on which others there are.
 at::Generator generator_of(std::uint64_t seed, const std::string& name, at::IntArrayRef shape) {
   std::string key = name;
-  for (const std::int64_t size : shape) key += "," + std::to_string(size);
+  for (const std::int64_t size : shape) key.append(1, ',').append(std::to_string(size));
   return at::detail::createCPUGenerator(XXH3_64bits_withSeed(key.data(), key.size(), seed));
 }
 
