@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
@@ -9,6 +11,9 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 constexpr auto kOp = "gated_delta_rule";
+
+/// autograd::Function takes no undefined tensor.
+std::optional<at::Tensor> given(const at::Tensor& x) { return x.defined() ? std::optional(x) : std::nullopt; }
 
 /// What lies within a chunk and does not depend on the carried state. Letters as in README.md.
 struct Intra {
@@ -61,10 +66,11 @@ Intra intra_chunk(const tensor_list& inputs, const Chunks& chunks, double scale)
 
 class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
  public:
-  /// inputs q, k, v, g, beta, initial state; gives output and final state.
+  /// Gives output and final state.
   static tensor_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                             const at::Tensor& g, const at::Tensor& beta, const at::Tensor& initial_state, double scale,
-                             std::int64_t width) {
+                             const std::optional<at::Tensor>& gate, const at::Tensor& beta,
+                             const std::optional<at::Tensor>& initial, double scale, std::int64_t width) {
+    const auto g = gate.value_or(at::Tensor()), initial_state = initial.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto chunks = cut(k, width);
     const auto x = intra_chunk({q, k, v, g, beta}, chunks, scale);
@@ -214,8 +220,9 @@ Scan gated_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {batch, heads, key_width, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
-  const auto result = GatedDeltaRule::apply(q, k, v, g, beta, options.initial_state, scale_of(options.scale, key_width),
-                                            options.chunk == 0 ? std::int64_t{64} : options.chunk);
+  const auto result =
+      GatedDeltaRule::apply(q, k, v, given(g), beta, given(options.initial_state), scale_of(options.scale, key_width),
+                            options.chunk == 0 ? std::int64_t{64} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -65,7 +65,7 @@ inline Values evaluate(const Op& op, const std::vector<Input>& inputs, at::Scala
   return values;
 }
 
-inline double norm(const at::Tensor& x) { return x.norm().item<double>(); }
+inline double frobenius(const at::Tensor& x) { return x.norm().item<double>(); }
 
 /// The smallest norm that errors are relative to: a gradient that is 0 but for rounding has no relative error.
 inline double floor_of(const at::Tensor& x) { return 1e-3 * std::sqrt(static_cast<double>(x.numel())); }
@@ -80,7 +80,7 @@ inline void expect_equal_in_fp64(const Op& op, const Op& reference, const std::v
     ASSERT_EQ(x.sizes(), y.sizes()) << actual.names[i];
     ASSERT_TRUE(y.isfinite().all().item<bool>()) << actual.names[i] << " of the reference";
     EXPECT_TRUE(x.isfinite().all().item<bool>()) << actual.names[i];
-    EXPECT_LE(norm(x - y) / std::max(norm(y), floor_of(y)), tolerance) << actual.names[i];
+    EXPECT_LE(frobenius(x - y) / std::max(frobenius(y), floor_of(y)), tolerance) << actual.names[i];
   }
 }
 
@@ -99,8 +99,8 @@ inline void expect_as_exact_as_the_reference(const Op& op, const Op& reference, 
     const auto &x = actual.tensors[i], &y = expected.tensors[i];
     ASSERT_EQ(x.sizes(), y.sizes()) << actual.names[i];
     EXPECT_TRUE(x.isfinite().all().item<bool>()) << actual.names[i];
-    const double scale = std::max(norm(y), floor_of(y));
-    EXPECT_LE(norm(x - y) / scale, std::max(2 * norm(plain.tensors[i] - y) / scale, unit)) << actual.names[i];
+    const double scale = std::max(frobenius(y), floor_of(y));
+    EXPECT_LE(frobenius(x - y) / scale, std::max(2 * frobenius(plain.tensors[i] - y) / scale, unit)) << actual.names[i];
   }
 }
 
