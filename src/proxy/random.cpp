@@ -80,8 +80,8 @@ std::int64_t distinct_words(std::int64_t n, std::int64_t count) {
 at::Tensor distinct(const at::Tensor& words, std::int64_t n, std::int64_t count) {
   if (count > n) throw std::logic_error("distinct: more numbers asked than there are");
   if (!draws_with_replacement(n, count)) return permutation(words).narrow(-1, 0, count);
-  // The first `count` different ones of m independent draws; fewer than `count` among 2 count + 8 of n >= 4 count do not
-  // happen. Draw and place are packed into one number so that sorting needs no second gather.
+  // The first `count` different ones of m independent draws; fewer than `count` among 2 count + 8 of n >= 4 count do
+  // not happen. Draw and place are packed into one number so that sorting needs no second gather.
   const std::int64_t m = words.size(-1);
   const at::Tensor packed = std::get<0>((uniform(words, n) * m).add_(at::arange(m, words.options())).sort(-1));
   const at::Tensor value = packed.div(m, "floor");

@@ -248,8 +248,8 @@ class Run {
         result_.runs[from.training[0]].failure = "out of memory with a population of one";
         return;
       }
-      result_.notes.push_back(fmt::format("out of memory with {} members: {} and {} are trained one after the other", size,
-                                          size / 2, size - size / 2));
+      result_.notes.push_back(fmt::format("out of memory with {} members: {} and {} are trained one after the other",
+                                          size, size / 2, size - size / 2));
       for (const auto [begin, end] : {std::pair<std::size_t, std::size_t>{0, size / 2}, {size / 2, size}}) {
         Checkpoint half{.step = from.step, .training = {}, .states = {}, .runs = {}};
         for (std::size_t i = begin; i < end; ++i) {
