@@ -115,18 +115,18 @@ TEST(ProxyModelTest, EveryMixerBecomesAValidSmallOne) {
 }
 
 TEST(ProxyModelTest, StatesOfMixersWithAMatrixStateAreEquallySmall) {
-  const spec::ModelSpec small = proxy_model(model("GDMKRH"), {.layers = 6}, 64, 64);
-  const auto& layers = small.layout.layers;
-  const auto gated = std::get<spec::GatedDeltaNet>(layers[0].mixer);
-  EXPECT_EQ(gated.value_heads * gated.key_head_dim * gated.value_head_dim, 2 * 8 * 16);
-  for (const spec::LayerSpec& layer : layers) {
-    if (const auto* mamba = std::get_if<spec::Mamba2>(&layer.mixer)) {
-      EXPECT_EQ(mamba->heads * mamba->head_dim * mamba->state_dim, 2 * 8 * 16);
+  const spec::ModelSpec small = proxy_model(model("RLHdGKMXN"), {.layers = 9}, 64, 64);
+  const auto state = [](const auto& mixer) -> spec::Dim {
+    if constexpr (requires { mixer.state_dim; }) {
+      return mixer.heads * mixer.head_dim * mixer.state_dim;
+    } else if constexpr (requires { mixer.value_head_dim; }) {
+      return mixer.heads * mixer.key_head_dim * mixer.value_head_dim;
+    } else {
+      return 0;
     }
-    if (const auto* delta = std::get_if<spec::DeltaNet>(&layer.mixer)) {
-      EXPECT_EQ(delta->heads * delta->key_head_dim * delta->value_head_dim, 2 * 8 * 16);
-    }
-  }
+  };
+  for (const spec::LayerSpec& layer : small.layout.layers)
+    EXPECT_EQ(std::visit(state, layer.mixer), 2 * 8 * 16) << spec::mixer_info(layer.mixer).name;
 }
 
 TEST(ProxyModelTest, WindowsKeepTheirShareOfTheContext) {
