@@ -14,8 +14,8 @@ constexpr std::int64_t kWidth = 6;
 /// A channel mixer of two members in fp64, its weights by name and an input.
 struct Built {
   explicit Built(const spec::ChannelMixer& mixer) {
-    layer = nn::make_channel_mixer(
-        mixer, nn::WeightFactory(parameters, "", {0, 1}, seeds, {.compute = at::kDouble}), kWidth);
+    layer = nn::make_channel_mixer(mixer, nn::WeightFactory(parameters, "", {0, 1}, seeds, {.compute = at::kDouble}),
+                                   kWidth);
     at::Generator generator = at::detail::createCPUGenerator(3);
     for (const nn::Parameter& parameter : parameters) parameter.value.detach().normal_(0, 1, generator);
     x = at::empty({2, 3, 4, kWidth}, at::kDouble).normal_(0, 1, generator);
@@ -90,7 +90,8 @@ at::Tensor mixture(const Built& built, const spec::MoE& moe, std::int64_t member
   for (std::int64_t i = 0; i < moe.active; ++i) y += shares[i] * mlp("experts", chosen[i].item<std::int64_t>());
   if (moe.shared_width == 0) return y;
   const at::Tensor shared = mlp("shared_expert", -1);
-  return y + (moe.shared_gate ? shared * at::mv(built.weight("shared_expert_gate.weight", member), x).sigmoid() : shared);
+  return y +
+         (moe.shared_gate ? shared * at::mv(built.weight("shared_expert_gate.weight", member), x).sigmoid() : shared);
 }
 
 TEST(ChannelMixer, MixtureSumsTheChosenExpertsOfEachToken) {
@@ -100,8 +101,8 @@ TEST(ChannelMixer, MixtureSumsTheChosenExpertsOfEachToken) {
                                spec::MoE{.experts = 4, .active = 3, .expert_width = 2, .shared_width = 5},
                                spec::MoE{4, 2, 3, 5, true, true}, spec::MoE{4, 2, 3, 5, false, true}}) {
     const Built built(moe);
-    const at::Tensor expected = token_by_token(
-        built, [&](std::int64_t member, const at::Tensor& x) { return mixture(built, moe, member, x); });
+    const at::Tensor expected =
+        token_by_token(built, [&](std::int64_t member, const at::Tensor& x) { return mixture(built, moe, member, x); });
     EXPECT_LT(relative_error(built.layer(built.x), expected), 1e-13);
   }
 }
@@ -121,7 +122,8 @@ TEST(ChannelMixer, HasTheParametersThatTheCostModelCounts) {
   for (const spec::ChannelMixer& mixer :
        {spec::ChannelMixer(spec::SwiGlu{24}), spec::ChannelMixer(spec::Mlp{24}), spec::ChannelMixer(spec::None{}),
         spec::ChannelMixer(spec::MoE{.experts = 3, .active = 2, .expert_width = 5}),
-        spec::ChannelMixer(spec::MoE{3, 2, 5, 7, false, true}), spec::ChannelMixer(spec::MoE{3, 2, 5, 7, true, false})}) {
+        spec::ChannelMixer(spec::MoE{3, 2, 5, 7, false, true}),
+        spec::ChannelMixer(spec::MoE{3, 2, 5, 7, true, false})}) {
     const spec::ModelSpec model = tiny_model(tiny_mixers().front(), mixer);
     std::int64_t count = 0;
     for (const auto& [name, weight] : nn::Population({model}, {1}).weights(0)) count += weight.numel();

@@ -60,7 +60,7 @@ class EveryMixer : public ::testing::TestWithParam<std::size_t> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryMixer, ::testing::Range<std::size_t>(0, spec::mixer_table().size()),
-                         [](const auto& info) { return std::string(spec::mixer_table()[info.param].name); });
+                         [](const auto& row) { return std::string(spec::mixer_table()[row.param].name); });
 
 TEST_P(EveryMixer, HasTheTableRowItIsTestedUnder) { EXPECT_EQ(mixer().index(), GetParam()); }
 
@@ -129,7 +129,8 @@ TEST_P(EveryMixer, ComputesAMemberOfAPopulationAsThatMemberAlone) {
           if (of_all.name == parameter.name) parameter.value.detach()[0].copy_(of_all.value.detach()[member]);
         }
       }
-      EXPECT_LT(relative_error(alone.forward(tokens.narrow(0, member, 1)).detach(), hidden.narrow(0, member, 1)), 1e-12);
+      EXPECT_LT(relative_error(alone.forward(tokens.narrow(0, member, 1)).detach(), hidden.narrow(0, member, 1)),
+                1e-12);
     }
   }
 }

@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "costmodel/cost_report.h"
 #include "kernels/attention/attention.h"
 #include "kernels/sequence/sequence.h"
@@ -28,7 +26,8 @@ std::vector<spec::ModelSpec> mixed_models() {
   for (std::size_t i = 0; i < mixers.size(); ++i) {
     a.push_back({mixers[i], spec::SwiGlu{12}});
     b.push_back({mixers[mixers.size() - 1 - i], i % 2 == 0 ? spec::ChannelMixer(moe) : spec::None{}});
-    c.push_back({i % 3 == 0 ? mixers[i] : mixers[0], i % 4 == 0 ? spec::ChannelMixer(spec::Mlp{20}) : spec::SwiGlu{12}});
+    c.push_back(
+        {i % 3 == 0 ? mixers[i] : mixers[0], i % 4 == 0 ? spec::ChannelMixer(spec::Mlp{20}) : spec::SwiGlu{12}});
   }
   return {tiny_model(a), tiny_model(b), tiny_model(c)};
 }
@@ -159,16 +158,16 @@ TEST(Population, InitialisesAsTheLibraryDoes) {
 
 TEST(Population, NamesWeightsAsTheLibraryDoes) {
   EXPECT_THAT(names_of(nn::Population({tiny_model(tiny("gated_delta_net"), spec::SwiGlu{8}, 1)}, {1})),
-              UnorderedElementsAre(
-                  "model.embeddings.weight", "model.layers.0.attn_norm.weight", "model.layers.0.attn.q_proj.weight",
-                  "model.layers.0.attn.k_proj.weight", "model.layers.0.attn.v_proj.weight",
-                  "model.layers.0.attn.a_proj.weight", "model.layers.0.attn.b_proj.weight",
-                  "model.layers.0.attn.g_proj.weight", "model.layers.0.attn.o_proj.weight", "model.layers.0.attn.A_log",
-                  "model.layers.0.attn.dt_bias", "model.layers.0.attn.q_conv1d.weight",
-                  "model.layers.0.attn.k_conv1d.weight", "model.layers.0.attn.v_conv1d.weight",
-                  "model.layers.0.attn.o_norm.weight", "model.layers.0.mlp_norm.weight",
-                  "model.layers.0.mlp.gate_proj.weight", "model.layers.0.mlp.up_proj.weight",
-                  "model.layers.0.mlp.down_proj.weight", "model.norm.weight", "lm_head.weight"));
+              UnorderedElementsAre("model.embeddings.weight", "model.layers.0.attn_norm.weight",
+                                   "model.layers.0.attn.q_proj.weight", "model.layers.0.attn.k_proj.weight",
+                                   "model.layers.0.attn.v_proj.weight", "model.layers.0.attn.a_proj.weight",
+                                   "model.layers.0.attn.b_proj.weight", "model.layers.0.attn.g_proj.weight",
+                                   "model.layers.0.attn.o_proj.weight", "model.layers.0.attn.A_log",
+                                   "model.layers.0.attn.dt_bias", "model.layers.0.attn.q_conv1d.weight",
+                                   "model.layers.0.attn.k_conv1d.weight", "model.layers.0.attn.v_conv1d.weight",
+                                   "model.layers.0.attn.o_norm.weight", "model.layers.0.mlp_norm.weight",
+                                   "model.layers.0.mlp.gate_proj.weight", "model.layers.0.mlp.up_proj.weight",
+                                   "model.layers.0.mlp.down_proj.weight", "model.norm.weight", "lm_head.weight"));
   const auto weights = nn::Population({tiny_model(tiny("gated_delta_net"))}, {1}).weights(0);
   EXPECT_THAT(weights.at("model.layers.0.attn.q_conv1d.weight").sizes().vec(), ElementsAre(8, 1, 4));
   const nn::Population latent({tiny_model(tiny("multi_head_latent_attention"), spec::None{}, 1)}, {1});
@@ -182,8 +181,7 @@ TEST(Population, NamesWeightsAsTheLibraryDoes) {
 }
 
 TEST(Population, DecaysMatricesAlone) {
-  const nn::Population built(mixed_models(), {1, 2, 3});
-  auto& population = const_cast<nn::Population&>(built);
+  nn::Population population(mixed_models(), {1, 2, 3});
   for (const nn::Parameter& parameter : population.parameters()) {
     const bool table = parameter.name == "model.embeddings.weight" || parameter.name == "model.lower_bounds";
     EXPECT_EQ(parameter.weight_decay, parameter.value.dim() > 2 && !table) << parameter.name;
@@ -346,29 +344,36 @@ TEST(Population, LayersThatShareKeysDecodeAndCountAsTheyShould) {
   }
 }
 
-/// lower_bounds = cumsum(softmax over layers) minus its first row: with equal entries layer i of L has i / L.
-TEST(Population, LowerBoundsOfTheForgetGatesGrowWithDepth) {
-  const spec::ModelSpec model = tiny_model(spec::Hgrn{.width = 16}, spec::None{}, 4);
-  nn::Population population({model}, {1}, {.compute = at::kDouble});
-  EXPECT_THAT(population.weights(0).at("model.lower_bounds").sizes().vec(), ElementsAre(4, 16));
-  auto weights = population.weights(0);
-  // Forget gates shut as far as they can and nothing written but by the first token: what stays is bound^t.
-  const auto trace = [&](std::int64_t layer) {
-    auto only = weights;
-    for (auto& [name, weight] : only) {
-      if (!name.starts_with("model.layers.")) continue;
-      const bool own = name.starts_with("model.layers." + std::to_string(layer));
-      if (name.ends_with("o_proj.weight")) weight = own ? at::eye(16) : at::zeros({16, 16});
-      if (name.ends_with("f_proj.weight")) weight = own ? at::full({16, 16}, -50.0 / 16) : weight;
-      if (name.ends_with("i_proj.weight")) weight = at::eye(16);
-      if (name.ends_with("g_proj.weight")) weight = at::eye(16);
-    }
-    only["model.embeddings.weight"] = at::ones({13, 16});
-    population.set_weights(0, only);
-    at::Tensor hidden = population.forward(at::zeros({1, 1, 2}, at::kLong));
-    return hidden;
+/// HGRN token by token: the forget gate of layer i > 0 is b_i + (1 - b_i) sigmoid(f), where b is the cumulative sum of
+/// the softmax over layers without its first row.
+TEST(Population, BoundsTheForgetGatesOfHgrnByDepth) {
+  const spec::ModelSpec model = tiny_model(spec::Hgrn{.width = 16}, spec::None{}, 3);
+  nn::Population population = rounded_population({tiny_model(tiny("hgrn2"), spec::None{}, 3), model});
+  const auto weights = population.weights(1);
+  const auto w = [&](const std::string& name) { return weights.at(name).to(at::kDouble); };
+  const auto norm = [&](const at::Tensor& x, const at::Tensor& weight) {
+    return x / (x.square().mean(-1, true) + 1e-6).sqrt() * weight;
   };
-  for (std::int64_t layer = 0; layer < 4; ++layer) EXPECT_TRUE(at::isfinite(trace(layer)).all().item<bool>());
+  const at::Tensor softmax = w("model.lower_bounds").softmax(0);
+  const at::Tensor tokens = random_tokens(2, 2, 9);
+  at::Tensor x = at::embedding(w("model.embeddings.weight"), tokens[1]);
+  for (std::int64_t layer = 0; layer < 3; ++layer) {
+    const std::string prefix = "model.layers." + std::to_string(layer) + ".attn";
+    const at::Tensor normed = norm(x, w(prefix + "_norm.weight"));
+    const auto apply = [&](const char* name, const at::Tensor& y) {
+      return at::matmul(y, w(prefix + "." + name + "_proj.weight").t());
+    };
+    at::Tensor bound = at::zeros({16}, at::kDouble);
+    for (std::int64_t i = 1; i <= layer; ++i) bound = bound + softmax[i];
+    const at::Tensor forget = bound + (1 - bound) * apply("f", normed).sigmoid();
+    const at::Tensor in = (1 - forget) * at::silu(apply("i", normed));
+    at::Tensor h = at::zeros({2, 16}, at::kDouble);
+    std::vector<at::Tensor> states;
+    for (std::int64_t t = 0; t < 9; ++t) states.push_back(h = forget.select(1, t) * h + in.select(1, t));
+    const at::Tensor gated = norm(at::stack(states, 1), w(prefix + ".g_norm.weight")) * at::silu(apply("g", normed));
+    x = x + apply("o", gated);
+  }
+  EXPECT_LT(relative_error(population.forward(tokens).detach()[1], norm(x, w("model.norm.weight"))), 1e-10);
 }
 
 TEST(Population, SaysWhereAMemberDiffers) {
@@ -378,14 +383,18 @@ TEST(Population, SaysWhereAMemberDiffers) {
   other.norm = spec::NormKind::layer;
   other.norm_eps = 1e-5;
   other.tied_embeddings = true;
-  EXPECT_THAT(problems_of([&] { nn::Population({first, first, other}, {1, 2, 3}); }),
-              UnorderedElementsAre(problem("members[2].vocab_size", "14"), problem("members[2].norm", "layer"),
-                                   problem("members[2].norm_eps", "1e-05"),
-                                   problem("members[2].tied_embeddings", "true"),
-                                   problem("members[2].layers", "3 layers")));
+  EXPECT_THAT(
+      problems_of([&] {
+        nn::Population({first, first, other}, {1, 2, 3});
+      }),
+      UnorderedElementsAre(problem("members[2].vocab_size", "14"), problem("members[2].norm", "layer"),
+                           problem("members[2].norm_eps", "1e-05"), problem("members[2].tied_embeddings", "true"),
+                           problem("members[2].layers", "3 layers")));
   spec::ModelSpec wide = first;
   wide.d_model = 32;
-  EXPECT_THAT(problems_of([&] { nn::Population({first, wide}, {1, 2}); }),
+  EXPECT_THAT(problems_of([&] {
+                nn::Population({first, wide}, {1, 2});
+              }),
               ElementsAre(problem("members[1].d_model", "32")));
 }
 
