@@ -137,26 +137,28 @@ struct Norm : torch::autograd::Function<Norm> {
     const bool swish = context->saved_data["swish"].toBool();
     const auto type = accumulation_type(x);
     const at::Tensor dy = gradients[0].to(type), normed = x.to(type) * r;
-    at::Tensor dx, dweight, dgate, e = dy;  // e: the gradient of the normed row
+    const at::Tensor w = weight.defined() ? weight.to(type) : at::Tensor();
+    at::Tensor dx, dweight, dgate, e = dy;  // e: the gradient of the normed row times the weight
     if (gate.defined()) {
-      const at::Tensor z = gate.to(type), s = at::sigmoid(z);
+      const at::Tensor z = gate.to(type), activated = swish ? at::silu(z) : at::sigmoid(z);
       if (context->needs_input_grad(2)) {
-        // a'(z) is s (1 - s) for the sigmoid and s (1 + z (1 - s)) for swish
-        const at::Tensor slope = swish ? (1.0 - s).mul_(z).add_(1.0).mul_(s) : (1.0 - s).mul_(s);
-        dgate = dy * normed;
-        if (weight.defined()) dgate.mul_(beside(weight.to(type), x));
-        dgate = dgate.mul_(slope).to(gate.scalar_type());
+        dgate = (dy * normed).mul_(beside(w, x));
+        dgate = (swish ? at::silu_backward(dgate, z) : at::sigmoid_backward(dgate, activated)).to(gate.scalar_type());
       }
-      e = swish ? (z * s).mul_(dy) : s * dy;
+      e = dy * activated;
     }
+    const at::Tensor product = e * normed;
+    at::Tensor along;  // the row's gradient along the normed row, [M, ..., 1]
     if (weight.defined()) {
-      if (context->needs_input_grad(1)) dweight = sum_to_parameter(e * normed).to(weight.scalar_type());
-      e = e * beside(weight.to(type), x);
+      const at::Tensor rows = product.view({x.size(0), -1, x.size(-1)});
+      if (context->needs_input_grad(1)) dweight = rows.sum(1).to(weight.scalar_type());
+      along = at::bmm(rows, w.unsqueeze(2)).view_as(r);
+      e = e * beside(w, x);
+    } else {
+      along = product.sum(-1, true);
     }
-    if (context->needs_input_grad(0)) {
-      const at::Tensor along = (e * normed).sum(-1, true).div_(divisor);
-      dx = at::addcmul(e, normed, along, -1.0).mul_(r).to(x.scalar_type());
-    }
+    if (context->needs_input_grad(0))
+      dx = at::addcmul(e, normed, along.div_(divisor), -1.0).mul_(r).to(x.scalar_type());
     return {dx, dweight, dgate, {}, {}, {}};
   }
 };
