@@ -16,9 +16,6 @@ using torch::autograd::variable_list;
 
 constexpr double l2norm_eps = 1e-6;
 
-/// Autograd takes an undefined tensor only inside an optional.
-const std::optional<at::Tensor> kNone = at::Tensor();
-
 /// Activations may have any number of axes between the first and the last, which check_tensors cannot say.
 void check_activations(std::string_view op, const at::Tensor& x, std::int64_t least_dim) {
   std::ostringstream message;
@@ -57,7 +54,7 @@ struct ShortConv : torch::autograd::Function<ShortConv> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& maybe_bias,
                             const std::optional<at::Tensor>& maybe_history) {
-    const auto &bias = *maybe_bias, &history = *maybe_history;
+    const auto bias = maybe_bias.value_or(at::Tensor()), history = maybe_history.value_or(at::Tensor());
     context->save_for_backward({x, weight, bias, history});
     const auto type = accumulation_type(x);
     const at::Tensor input = x.to(type), taps = taps_of(weight, type);
@@ -116,7 +113,7 @@ struct Norm : torch::autograd::Function<Norm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
                             const std::optional<at::Tensor>& maybe_weight, const std::optional<at::Tensor>& maybe_gate,
                             double divisor, double eps, bool swish) {
-    const auto &weight = *maybe_weight, &gate = *maybe_gate;
+    const auto weight = maybe_weight.value_or(at::Tensor()), gate = maybe_gate.value_or(at::Tensor());
     const auto type = accumulation_type(x);
     const at::Tensor input = x.to(type);
     const at::Tensor r =
@@ -202,18 +199,18 @@ at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::T
   const auto before = weight.size(2) - 1;
   at::Tensor past = before == 0 ? at::Tensor() : history;  // width 1 looks at no token before
   check_state("short_conv", {"history", past, {x.size(0), x.size(1), before, x.size(3)}}, x);
-  return ShortConv::apply(x, weight, std::optional(bias), std::optional(past));
+  return ShortConv::apply(x, weight, given(bias), given(past));
 }
 
 at::Tensor l2norm(const at::Tensor& x) {
   check_activations("l2norm", x, 1);
-  return Norm::apply(x, kNone, kNone, 1.0, l2norm_eps, false);
+  return Norm::apply(x, given({}), given({}), 1.0, l2norm_eps, false);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   check_activations("rms_norm", x, 2);
   check_tensors("rms_norm", {{"weight", weight, {x.size(0), x.size(-1)}}});
-  return Norm::apply(x, std::optional(weight), kNone, static_cast<double>(x.size(-1)), eps, false);
+  return Norm::apply(x, given(weight), given({}), static_cast<double>(x.size(-1)), eps, false);
 }
 
 at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& weight, double eps,
@@ -226,7 +223,7 @@ at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at:
             << x.sizes();
     throw std::invalid_argument(message.str());
   }
-  return Norm::apply(x, std::optional(weight), std::optional(gate), static_cast<double>(x.size(-1)), eps,
+  return Norm::apply(x, given(weight), given(gate), static_cast<double>(x.size(-1)), eps,
                      activation == GateActivation::swish);
 }
 

@@ -54,7 +54,7 @@ TEST_P(LinearAttention, EqualsTheRecurrenceAtAwkwardLengths) {
       const Shape shape{16, T, 3, 5, 7};
       const auto inputs = random_inputs(shape, random_gate(shape, GetParam(), 0.3), initial_state);
       expect_equal_in_fp64(with(linear_attention), with(linear_attention_reference), inputs);
-      expect_as_exact_as_the_reference(with(linear_attention), with(linear_attention_reference), inputs);
+      expect_as_exact_as_plain(with(linear_attention), with(linear_attention_reference), inputs);
     }
 }
 
@@ -80,19 +80,19 @@ TEST_P(GatedLinearAttention, ToleratesZeroAndExtremeDecays) {
   const auto g = at::tensor({0.0, -60.0, -1e-3, -2.0}, at::kDouble).index({choice});
   const auto inputs = random_inputs(shape, g, true);
   expect_equal_in_fp64(with(linear_attention), with(linear_attention_reference), inputs);
-  expect_as_exact_as_the_reference(with(linear_attention), with(linear_attention_reference), inputs);
+  expect_as_exact_as_plain(with(linear_attention), with(linear_attention_reference), inputs);
   for (const double all : {0.0, -60.0}) {
     auto same = inputs;
     same[3].tensor = at::full_like(g, all);
     expect_equal_in_fp64(with(linear_attention), with(linear_attention_reference), same);
-    expect_as_exact_as_the_reference(with(linear_attention), with(linear_attention_reference), same);
+    expect_as_exact_as_plain(with(linear_attention), with(linear_attention_reference), same);
   }
 }
 
 TEST_P(LinearAttention, ComputesInFp32ForBf16) {
   const Shape shape{2, 40, 2, 16, 8};
   const auto inputs = random_inputs(shape, random_gate(shape, GetParam(), 0.5), false);
-  expect_as_exact_as_the_reference(with(linear_attention), with(linear_attention_reference), inputs, at::kBFloat16);
+  expect_as_exact_as_plain(with(linear_attention), with(linear_attention_reference), inputs, at::kBFloat16);
   const auto bf16 = inputs[0].tensor.to(at::kBFloat16);
   const auto g = inputs[3].tensor.defined() ? inputs[3].tensor.to(at::kBFloat16) : at::Tensor();
   const auto result = linear_attention(bf16, bf16, bf16, g);
