@@ -38,14 +38,15 @@ ChannelLayer make(const spec::MoE& mixer, WeightFactory weights, std::int64_t d_
     if (mixer.shared_gate) shared_gate = weights.linear("shared_expert_gate.weight", 1, d_model);
   }
   return [=](const at::Tensor& x) {
-    const auto [logits, chosen] = in_full_precision(project(x, router)).topk(active, -1);
-    std::vector<std::int64_t> sizes = x.sizes().vec();
-    sizes.back() = experts;
-    const at::Tensor shares = at::zeros(sizes, logits.options()).scatter(-1, chosen, logits.softmax(-1));
+    const at::Tensor scores = in_full_precision(project(x, router));
+    const auto [logits, chosen] = scores.topk(active, -1);
+    // One expert alone has share 1 whatever the router says, which would not train it: then its share of all.
+    const at::Tensor weight = active > 1 ? logits.softmax(-1) : scores.softmax(-1).gather(-1, chosen);
+    const at::Tensor shares = at::zeros_like(scores).scatter(-1, chosen, weight);
     // All experts as one wide layer, [G, B, T, experts * width].
     const at::Tensor upward = project(x, up.flatten(1, 2));
     const at::Tensor hidden = gate.defined() ? at::silu(project(x, gate.flatten(1, 2))) * upward : squared_relu(upward);
-    const at::Tensor masked = (hidden.unflatten(-1, {experts, width}) * shares.to(x.scalar_type()).unsqueeze(-1));
+    const at::Tensor masked = hidden.unflatten(-1, {experts, width}) * shares.to(x.scalar_type()).unsqueeze(-1);
     at::Tensor y = project(masked.flatten(-2), down.transpose(1, 2).flatten(2));
     if (shared) {
       const at::Tensor common = shared(x);

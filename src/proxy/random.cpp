@@ -43,7 +43,7 @@ at::Tensor upload(const std::vector<std::int64_t>& values, at::Device device) {
 
 Random::Random(const std::vector<std::uint64_t>& seeds, std::uint64_t step, Split split, std::int64_t batch,
                at::Device device)
-    : batch_(batch) {
+    : split_(split), batch_(batch) {
   std::vector<std::int64_t> keys;
   for (const std::uint64_t seed : seeds) keys.push_back(as_signed(random_key(seed, split, step)));
   keys_ = upload(keys, device).unsqueeze(1);
@@ -65,13 +65,13 @@ std::vector<at::Tensor> Random::words(std::initializer_list<std::int64_t> widths
   return words(std::reduce(widths.begin(), widths.end())).split_with_sizes(widths, -1);
 }
 
-at::Tensor uniform(const at::Tensor& words, std::int64_t n) { return words.remainder(n); }
+at::Tensor uniform_index(const at::Tensor& words, std::int64_t n) { return words.remainder(n); }
 
 at::Tensor uniform_real(const at::Tensor& words) {
   return words.bitwise_right_shift(11).to(at::kDouble).add_(0.5).mul_(0x1p-52);
 }
 
-at::Tensor permutation(const at::Tensor& words) { return words.argsort(-1); }
+at::Tensor permutation(const at::Tensor& words) { return words.argsort(std::int64_t{-1}); }
 
 std::int64_t distinct_words(std::int64_t n, std::int64_t count) {
   return draws_with_replacement(n, count) ? 2 * count + 8 : n;
@@ -80,10 +80,10 @@ std::int64_t distinct_words(std::int64_t n, std::int64_t count) {
 at::Tensor distinct(const at::Tensor& words, std::int64_t n, std::int64_t count) {
   if (count > n) throw std::logic_error("distinct: more numbers asked than there are");
   if (!draws_with_replacement(n, count)) return permutation(words).narrow(-1, 0, count);
-  // The first `count` different ones of m independent draws; fewer than `count` among 2 count + 8 of n >= 4 count do not
-  // happen. Draw and place are packed into one number so that sorting needs no second gather.
+  // The first `count` different ones of m independent draws; fewer than `count` among 2 count + 8 of n >= 4 count do
+  // not happen. Draw and place are packed into one number so that sorting needs no second gather.
   const std::int64_t m = words.size(-1);
-  const at::Tensor packed = std::get<0>((uniform(words, n) * m).add_(at::arange(m, words.options())).sort(-1));
+  const at::Tensor packed = std::get<0>((uniform_index(words, n) * m).add_(at::arange(m, words.options())).sort(-1));
   const at::Tensor value = packed.div(m, "floor");
   const at::Tensor place = packed - value * m;
   const at::Tensor repeats = value.narrow(-1, 1, m - 1).eq(value.narrow(-1, 0, m - 1));
@@ -97,7 +97,7 @@ at::Tensor distinct_power_law(const at::Tensor& words, double power, std::int64_
   // Successive draws are the order of exponential clocks with these rates (Efraimidis and Spirakis 2006). In double, a
   // device that rounds log otherwise changes no order in practice.
   const at::Tensor scale = at::arange(1, n + 1, words.options().dtype(at::kDouble)).pow_(1 - power);  // 1 / rate
-  return uniform_real(words).log_().neg_().mul_(scale).argsort(-1).narrow(-1, 0, count);
+  return uniform_real(words).log_().neg_().mul_(scale).argsort(std::int64_t{-1}).narrow(-1, 0, count);
 }
 
 }  // namespace plait::proxy

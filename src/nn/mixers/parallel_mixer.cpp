@@ -1,19 +1,10 @@
 #include <variant>
 
 #include "src/nn/layer.h"
+#include "src/nn/runnable.h"
 
 namespace plait::nn {
 namespace {
-
-/// Whether the model's lower bounds are for this branch.
-template <class M>
-bool takes_lower_bound(const M& branch) {
-  if constexpr (requires { branch.lower_bound; }) {
-    return branch.lower_bound;
-  } else {
-    return false;
-  }
-}
 
 class ParallelLayer : public MixerLayer {
  public:
@@ -22,8 +13,9 @@ class ParallelLayer : public MixerLayer {
     for (std::size_t j = 0; j < mixer.branches.size(); ++j) {
       const std::string index = std::to_string(j);
       std::visit(
-          [&]<class M>(const M& branch) {
-            branches_.push_back({make_mixer(branch, weights.below("branches." + index), site), takes_lower_bound(branch), {}});
+          [&](const auto& branch) {
+            branches_.push_back(
+                {make_mixer(branch, weights.below("branches." + index), site), read_bound_width(branch), {}});
           },
           mixer.branches[j]);
       if (mixer.fusion == spec::Fusion::normed_mean) {
@@ -39,7 +31,9 @@ class ParallelLayer : public MixerLayer {
       const Branch& branch = branches_[j];
       LayerInput own = input;
       own.state = input.state != nullptr ? &input.state->branches[j] : nullptr;
-      if (!branch.bounded) own.lower_bound = {};
+      // The row is as wide as the widest branch reads it.
+      if (input.lower_bound.defined()) own.lower_bound = input.lower_bound.narrow(1, 0, branch.bound_width);
+      if (branch.bound_width == 0) own.lower_bound = at::Tensor();
       at::Tensor y = branch.layer->forward(own);
       if (own.state != nullptr) own.state->position += input.x.size(2);
       if (branch.norm.defined()) y = kernels::rms_norm(y, branch.norm, eps_) / static_cast<double>(branches_.size());
@@ -51,8 +45,8 @@ class ParallelLayer : public MixerLayer {
  private:
   struct Branch {
     std::unique_ptr<MixerLayer> layer;
-    bool bounded = false;  ///< takes the lower bound of forget gates
-    at::Tensor norm;       ///< [G, d_model], of normed_mean
+    std::int64_t bound_width = 0;  ///< of the lower bounds of its forget gates; 0: has none
+    at::Tensor norm;               ///< [G, d_model], of normed_mean
   };
 
   double eps_;

@@ -38,4 +38,8 @@ std::string too_short(Load load, std::int64_t least) {
   return fmt::format("the length {} is too short for {} pairs, which need {}", load.length, load.pairs, least);
 }
 
+std::string vocabulary_too_small(Load load, std::int64_t vocab_size) {
+  return fmt::format("a vocabulary of {} is too small for {} pairs", vocab_size, load.pairs);
+}
+
 }  // namespace plait::proxy::tasks

@@ -18,7 +18,7 @@ struct Definition {
   std::function<std::string(Load)> problem;
   std::function<Batch(Random&, Load)> make;  ///< for loads without a problem
   /// (step, steps) -> load; empty: `ramp` over the train loads.
-  std::function<Load(std::int64_t, std::int64_t)> curriculum;
+  std::function<Load(std::int64_t, std::int64_t)> curriculum = {};
   bool reads_positions = false;
 };
 
@@ -62,7 +62,8 @@ at::Tensor rows_of(const at::Tensor& positions, std::int64_t length);
 at::Tensor rows_of(const Random& random, std::int64_t first, std::int64_t count, std::int64_t stride,
                    std::int64_t length);
 
-/// The message that a length is below `least`, or empty.
+/// The message that a length is below `least`, or empty; and one that the pairs asked need more tokens than there are.
 std::string too_short(Load load, std::int64_t least);
+std::string vocabulary_too_small(Load load, std::int64_t vocab_size);
 
 }  // namespace plait::proxy::tasks

@@ -18,19 +18,15 @@ Queries power_law_queries(const at::Tensor& words, std::int64_t pairs) {
 
 at::Tensor query_part(const Queries& queries, const at::Tensor& keys, std::int64_t length,
                       const at::Tensor& filler_words, std::int64_t vocab_size) {
-  const at::Tensor part = filler_words.defined()
-                              ? uniform(filler_words, vocab_size)
-                              : at::zeros({keys.size(0), keys.size(1), length}, keys.options());
+  const at::Tensor part = filler_words.defined() ? uniform_index(filler_words, vocab_size)
+                                                 : at::zeros({keys.size(0), keys.size(1), length}, keys.options());
   return part.scatter_(-1, queries.slot * 2, keys);
 }
 
 std::string mqar_problem(Load load, const MqarShape& shape) {
   if (std::string problem = too_short(load, 4 * load.pairs); !problem.empty()) return problem;
   if (load.length % 2 != 0) return fmt::format("the length {} is odd", load.length);
-  if (load.pairs > shape.vocab_size / 2 - 1 || load.length >= shape.vocab_size + (shape.random_filler ? 0 : 1)) {
-    return fmt::format("a vocabulary of {} is too small for {} pairs in a length of {}", shape.vocab_size, load.pairs,
-                       load.length);
-  }
+  if (load.pairs > shape.vocab_size / 2 - 1) return vocabulary_too_small(load, shape.vocab_size);
   return {};
 }
 
@@ -39,8 +35,8 @@ Batch make_mqar(Random& random, Load load, const MqarShape& shape) {
   const std::int64_t rest = length - 2 * pairs;
   const std::int64_t key_count = shape.vocab_size / 2 - 1;
   const std::int64_t value_count = shape.vocab_size - shape.vocab_size / 2;
-  const auto words = random.words({distinct_words(key_count, pairs), distinct_words(value_count, pairs), rest / 2,
-                                   shape.random_filler ? rest : 0});
+  const auto words = random.words(
+      {distinct_words(key_count, pairs), distinct_words(value_count, pairs), rest / 2, shape.random_filler ? rest : 0});
   const at::Tensor keys = distinct(words[0], key_count, pairs).add(1);
   const at::Tensor values = distinct(words[1], value_count, pairs).add(shape.vocab_size / 2);
   const Queries queries = power_law_queries(words[2], pairs);
@@ -54,8 +50,8 @@ Batch make_mqar(Random& random, Load load, const MqarShape& shape) {
 }
 
 /// Load: pairs and length. Candidates: the K values of the context. Meant for models whose state is small for the load;
-/// the ramp starts at one pair. `tiny` has zeros between the queries and is as long as its pairs need, but at least 32; the
-/// others have random filler, without which nothing has to be forgotten.
+/// the ramp starts at one pair. `tiny` has zeros between the queries and is as long as its pairs need, but at least 32;
+/// the others have random filler, without which nothing has to be forgotten.
 Definition mqar(const TaskOptions& options) {
   using Counts = std::vector<std::int64_t>;
   const MqarShape shape = by_tier<MqarShape>(options.tier, {64, false}, {256, true}, {1024, true});
