@@ -1,7 +1,7 @@
 #include "kernels/sequence/sequence.h"
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <vector>
@@ -15,6 +15,9 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr double l2norm_eps = 1e-6;
+
+/// Autograd takes an undefined tensor only inside an optional.
+const std::optional<at::Tensor> kNone = at::Tensor();
 
 /// Activations may have any number of axes between the first and the last, which check_tensors cannot say.
 void check_activations(std::string_view op, const at::Tensor& x, std::int64_t least_dim) {
@@ -52,7 +55,9 @@ at::Tensor taps_of(const at::Tensor& weight, at::ScalarType type) {
 /// made.
 struct ShortConv : torch::autograd::Function<ShortConv> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& history) {
+                            const std::optional<at::Tensor>& maybe_bias,
+                            const std::optional<at::Tensor>& maybe_history) {
+    const auto &bias = *maybe_bias, &history = *maybe_history;
     context->save_for_backward({x, weight, bias, history});
     const auto type = accumulation_type(x);
     const at::Tensor input = x.to(type), taps = taps_of(weight, type);
@@ -93,7 +98,7 @@ struct ShortConv : torch::autograd::Function<ShortConv> {
       dweight = at::stack(columns, 2).to(weight.scalar_type());
     }
     if (bias.defined() && context->needs_input_grad(2)) dbias = sum_to_parameter(dy).to(bias.scalar_type());
-    if (history.defined() && context->needs_input_grad(3)) {
+    if (history.defined() && context->needs_input_grad(bias.defined() ? 3 : 2)) {
       dhistory = at::zeros(history.sizes(), dy.options());
       for (std::int64_t s = 1; s < W; ++s) {
         const auto rows = std::min(s, T);
@@ -108,8 +113,10 @@ struct ShortConv : torch::autograd::Function<ShortConv> {
 /// y = x r with r = 1 / sqrt(mean x^2 + eps) per row, times the weight, times the activated gate, either of which may
 /// be undefined; the l2norm is the same with the sum in place of the mean. Keeps the inputs and r.
 struct Norm : torch::autograd::Function<Norm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& gate, double divisor, double eps, bool swish) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const std::optional<at::Tensor>& maybe_weight, const std::optional<at::Tensor>& maybe_gate,
+                            double divisor, double eps, bool swish) {
+    const auto &weight = *maybe_weight, &gate = *maybe_gate;
     const auto type = accumulation_type(x);
     const at::Tensor input = x.to(type);
     const at::Tensor r =
@@ -193,18 +200,18 @@ at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::T
   const auto before = weight.size(2) - 1;
   at::Tensor past = before == 0 ? at::Tensor() : history;  // width 1 looks at no token before
   check_state("short_conv", {"history", past, {x.size(0), x.size(1), before, x.size(3)}}, x);
-  return ShortConv::apply(x, weight, bias, past);
+  return ShortConv::apply(x, weight, std::optional(bias), std::optional(past));
 }
 
 at::Tensor l2norm(const at::Tensor& x) {
   check_activations("l2norm", x, 1);
-  return Norm::apply(x, at::Tensor(), at::Tensor(), 1.0, l2norm_eps, false);
+  return Norm::apply(x, kNone, kNone, 1.0, l2norm_eps, false);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   check_activations("rms_norm", x, 2);
   check_tensors("rms_norm", {{"weight", weight, {x.size(0), x.size(-1)}}});
-  return Norm::apply(x, weight, at::Tensor(), static_cast<double>(x.size(-1)), eps, false);
+  return Norm::apply(x, std::optional(weight), kNone, static_cast<double>(x.size(-1)), eps, false);
 }
 
 at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& weight, double eps,
@@ -217,7 +224,8 @@ at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at:
             << x.sizes();
     throw std::invalid_argument(message.str());
   }
-  return Norm::apply(x, weight, gate, static_cast<double>(x.size(-1)), eps, activation == GateActivation::swish);
+  return Norm::apply(x, std::optional(weight), std::optional(gate), static_cast<double>(x.size(-1)), eps,
+                     activation == GateActivation::swish);
 }
 
 at::Tensor rotary(const at::Tensor& x, double base, std::int64_t first, std::int64_t width) {

@@ -142,7 +142,9 @@ TEST_P(EveryMixer, RunsInBfloat16) {
     nn::Population exact({model}, {1}), rounded({model}, {1}, {.compute = at::kBFloat16});
     const at::Tensor hidden = rounded.forward(tokens);
     EXPECT_EQ(hidden.scalar_type(), at::kBFloat16);
-    EXPECT_LT(relative_error(hidden.detach(), exact.forward(tokens).detach()), 0.02);
+    // Frobenius, 1e-2 per layer: single rows are ill-conditioned where q k is near 0.
+    const at::Tensor expected = exact.forward(tokens).detach();
+    EXPECT_LT(((hidden.detach() - expected).norm() / expected.norm()).item<double>(), 0.02);
     const at::Tensor logits = rounded.logits(hidden.flatten(1, 2));
     EXPECT_EQ(logits.scalar_type(), at::kFloat);
     logits.sum().backward();
