@@ -17,11 +17,11 @@ struct ComparisonOptions {
   std::string task = "mqar";
   proxy::Tier tier = proxy::Tier::tiny;
   std::string device = "cpu";
-  std::string text;                    ///< of the task `bytes`
-  std::optional<std::int64_t> steps;   ///< nothing: the tier's
-  std::optional<std::size_t> seeds;    ///< nothing: the tier's
-  std::vector<double> learning_rates;  ///< empty: the tier's
-  std::filesystem::path checkpoints;   ///< a folder; empty: none
+  std::string text{};                  ///< of the task `bytes`
+  std::optional<std::int64_t> steps{}; ///< nothing: the tier's
+  std::optional<std::size_t> seeds{};  ///< nothing: the tier's
+  std::vector<double> learning_rates{};  ///< empty: the tier's
+  std::filesystem::path checkpoints{};  ///< a folder; empty: none
 };
 
 /// What a comparison trains when nothing else is said.

@@ -24,7 +24,7 @@ struct StudyResults {
   std::vector<search::Trial> front;  ///< by the first objective, best last
   double hypervolume = 0;
   bool finished = true;
-  std::vector<search::Trial> measurements;  ///< "m9": their scores are in the trials, baselines and front above
+  std::vector<search::Trial> measurements{};  ///< "m9": their scores are in the trials, baselines and front above
 };
 
 /// Runs a study. With a folder, the journal is written there (`resume` continues one; without it an existing journal is

@@ -47,9 +47,9 @@ struct ProxyOptions {
   const proxy::Backend* backend = nullptr;  ///< outlives the evaluator
   proxy::Tier tier = proxy::Tier::tiny;
   std::string device = "cpu";
-  std::filesystem::path checkpoints;  ///< a folder; empty: none
-  ProxyObserver observer;
-  std::vector<Rung> ladder;  ///< empty: proxy_ladder(tier)
+  std::filesystem::path checkpoints{};  ///< a folder; empty: none
+  ProxyObserver observer{};
+  std::vector<Rung> ladder{};  ///< empty: proxy_ladder(tier)
 };
 
 /// `proxy_recall` (mean information, see src/proxy/score.h, weighted over tasks; source `measured` with the deviation of the

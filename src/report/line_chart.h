@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "src/report/geometry.h"
 #include "src/report/report.h"
 
 namespace plait::report {
