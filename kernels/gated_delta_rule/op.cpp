@@ -12,9 +12,6 @@ using torch::autograd::tensor_list;
 
 constexpr auto kOp = "gated_delta_rule";
 
-/// autograd::Function takes no undefined tensor.
-std::optional<at::Tensor> given(const at::Tensor& x) { return x.defined() ? std::optional(x) : std::nullopt; }
-
 /// What lies within a chunk and does not depend on the carried state. Letters as in README.md.
 struct Intra {
   at::Tensor q, k, v, beta;          // [M, C, K] (q scaled), [M, C, K], [M, C, V], [M, C, 1]
@@ -70,14 +67,14 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
   static tensor_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                              const std::optional<at::Tensor>& gate, const at::Tensor& beta,
                              const std::optional<at::Tensor>& initial, double scale, std::int64_t width) {
-    const auto g = gate.value_or(at::Tensor()), initial_state = initial.value_or(at::Tensor());
+    const auto g = gate.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto chunks = cut(k, width);
     const auto x = intra_chunk({q, k, v, g, beta}, chunks, scale);
     const auto rows = chunks.rows(), key_width = x.k.size(2), value_width = x.v.size(2);
     const auto inverse = unit_lower_inverse(x.keys * x.beta);  // T
     const auto kd = x.to_end(x.k).transpose(1, 2);
-    const bool carries = chunks.count > 1 || initial_state.defined();
+    const bool carries = chunks.count > 1 || initial;
     auto values = x.v * x.beta;
     at::Tensor states, state, output;
     if (!carries) {
@@ -86,7 +83,8 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
       output = at::bmm(x.scores, values);
     } else {
       states = at::empty({chunks.total(), key_width, value_width}, x.v.options());
-      state = initial_or_zeros(initial_state, {q.size(0), q.size(2), key_width, value_width}, v, x.v.scalar_type())
+      state = initial_or_zeros(initial.value_or(at::Tensor()), {q.size(0), q.size(2), key_width, value_width}, v,
+                               x.v.scalar_type())
                   .reshape({rows, key_width, value_width});
       const auto kb = x.from_start(x.k * x.beta);
       for (std::int64_t l = 0; l < chunks.count; ++l) {
@@ -102,8 +100,8 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
     context->save_for_backward({q, k, v, g, beta, inverse, values, states});
     context->saved_data["scale"] = scale;
     context->saved_data["width"] = width;
-    context->saved_data["state_dtype"] =
-        static_cast<std::int64_t>(initial_state.defined() ? initial_state.scalar_type() : x.v.scalar_type());
+    context->saved_data["has_state"] = initial.has_value();
+    context->saved_data["state_dtype"] = static_cast<std::int64_t>(initial ? initial->scalar_type() : at::kFloat);
     return {from_chunks(output, chunks).to(v.scalar_type()),
             state.view({q.size(0), q.size(2), key_width, value_width})};
   }
@@ -198,7 +196,7 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
     };
     at::Tensor d_g, d_initial;
     if (g.defined()) d_g = back(d_decay.mul_(x.decay), g);
-    if (states.defined()) {
+    if (context->saved_data["has_state"].toBool()) {
       const auto dtype = static_cast<at::ScalarType>(context->saved_data["state_dtype"].toInt());
       d_initial = d_state.view({q.size(0), q.size(2), key_width, value_width}).to(dtype);
     }
