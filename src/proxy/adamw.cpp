@@ -127,7 +127,7 @@ void PopulationAdamW::apply(const at::Tensor& scale, const at::Tensor& rate, con
     const at::Tensor deviation = flat.second.sqrt().mul_(1 / std::sqrt(correct2)).add_(kEpsilon);
     flat.value.mul_(1 - row_rate * flat.weight_decay);
     flat.value.addcmul_(at::div(flat.first, deviation), row_rate, -1 / correct1);
-    flat.gradient = {};
+    flat.gradient.reset();
   }
 }
 
