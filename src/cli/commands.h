@@ -21,6 +21,8 @@ void add_prior(CLI::App& app, Context& context);
 void add_proxy(CLI::App& app, Context& context);
 void add_tasks(CLI::App& app, Context& context);
 void add_reproduce(CLI::App& app, Context& context);
+void add_export_weights(CLI::App& app, Context& context);
+void add_import_weights(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 
 }  // namespace plait::cli

@@ -88,6 +88,8 @@ int run(int argc, char** argv, plait::cli::Context& context) {
   cli::add_proxy(app, context);
   cli::add_tasks(app, context);
   cli::add_reproduce(app, context);
+  cli::add_export_weights(app, context);
+  cli::add_import_weights(app, context);
   cli::add_validate(app, context);
   cli::add_mixers(app, context);
   cli::add_hardware(app, context);

@@ -96,6 +96,27 @@ TEST(ProxyTest, ComparesLayoutsAndDrawsTheirCurves) {
   EXPECT_EQ(read_file(png).substr(1, 3), "PNG");
 }
 
+TEST(WeightsTest, WhatIsExportedIsImportedByItsOwnModelAndNoOther) {
+  NEEDS_LIBRARY();
+  const ScratchFolder scratch;
+  const auto model_file = [&](const char* name, const char* layout) {
+    const std::string file = (scratch / name).string();
+    std::ofstream(file) << R"({"format": "plait-model/1", "d_model": 64, "vocab_size": 100, "layout": ")" << layout << "\"}";
+    return file;
+  };
+  const std::string model = model_file("a.json", "GG*"), other = model_file("b.json", "G**");
+  const std::string first = (scratch / "first.safetensors").string(), second = (scratch / "second.safetensors").string();
+  Result result = run_plait("export-weights " + model + " --seed 3 --out " + first + " --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_GT(result.json()["parameters"], 2 * 100 * 64);
+  result = run_plait("import-weights " + model + " " + first + " --out " + second);
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(read_file(first), read_file(second));
+  EXPECT_EQ(run_plait("import-weights " + other + " " + first).exit_code, 2);
+  EXPECT_EQ(run_plait("export-weights " + model + " --seed 4 --out " + second).exit_code, 0);
+  EXPECT_NE(read_file(first), read_file(second));
+}
+
 TEST(ProxyTest, InputMistakesExitWithTwo) {
   NEEDS_LIBRARY();
   const Result result = run_plait("proxy GGGG --model examples/model-1b.json --task mqarr");

@@ -52,6 +52,11 @@ class FakeBackend : public proxy::Backend {
     return {.vocab_size = 64, .length = 64};
   }
 
+  Weights copy_weights(const spec::ModelSpec&, std::uint64_t, const std::filesystem::path&,
+                       const std::filesystem::path&) const override {
+    throw std::logic_error("a fake has no weights");
+  }
+
   proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan, std::stop_token stop,
                               const proxy::TrainingObserver& observer) const override {
     std::vector<spec::Problem> problems;
