@@ -10,6 +10,9 @@ namespace {
 
 constexpr auto kOp = "attention";
 
+/// Below this a mask over all T x T is cheaper than the copies of a banded form (README.md).
+constexpr std::int64_t kLong = 512;
+
 /// Query i of T, at position S - T + i, sees key j of S when 0 <= S - T + i - j < window: [T, S].
 at::Tensor visible(std::int64_t T, std::int64_t S, std::int64_t window, const at::Tensor& like) {
   auto mask = at::ones({T, S}, like.options().dtype(at::kBool)).tril_(S - T);
@@ -86,7 +89,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   at::Tensor output;
   if (S == T && window >= S)
     output = dot_product(queries, keys, values, {}, true, scale);
-  else if (S == T && T >= 4 * window)
+  else if (S == T && T >= kLong && T >= 4 * window)
     output = banded(queries, keys, values, window, scale);
   else if (T == 1)
     output = dot_product(queries, keys, values, {}, false, scale);

@@ -34,7 +34,7 @@ Intra intra_chunk(const tensor_list& inputs, const Chunks& chunks, double scale)
   x.k = to_chunks(inputs[1], chunks, type);
   x.v = to_chunks(inputs[2], chunks, type);
   x.beta = to_chunks(inputs[4], chunks, type).unsqueeze(-1);
-  if (g.defined()) x.decay = to_chunks(g, chunks, type).exp_();
+  if (g.defined()) x.decay = to_chunks(g, chunks, type).exp();
   if (g.defined() && g.dim() == 4) {
     x.tree = channel_decay(x.decay);
     const auto both = channel_product(at::stack({x.q, x.k}, 1), x.k, x.tree);

@@ -62,7 +62,7 @@ at::Tensor scan(const at::Tensor& decay, const at::Tensor& x, const at::Tensor& 
 struct Hgrn : torch::autograd::Function<Hgrn> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& f,
                                const std::optional<at::Tensor>& initial) {
-    const auto& initial_state = *initial;  // autograd takes an undefined tensor only inside an optional
+    const auto initial_state = initial.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto type = accumulation_type(x);
     const auto start = initial_or_zeros(initial_state, {x.size(0), x.size(2)}, x, type);
@@ -100,7 +100,7 @@ ElementwiseScan hgrn(const at::Tensor& x, const at::Tensor& f, const at::Tensor&
   check_tensors(op, {{"x", x, {-1, -1, -1}}});
   check_tensors(op, {{"x", x, {-1, -1, -1}}, {"f", f, {x.size(0), x.size(1), x.size(2)}}});
   check_state(op, {"initial_state", initial_state, {x.size(0), x.size(2)}}, x);
-  const auto result = Hgrn::apply(x, f, std::optional(initial_state));
+  const auto result = Hgrn::apply(x, f, given(initial_state));
   return {result[0], result[1]};
 }
 

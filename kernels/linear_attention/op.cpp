@@ -95,11 +95,11 @@ at::Tensor log_decay_gradient(const at::Tensor& log_matrix, const at::Tensor& lo
 }
 
 struct LinearAttention : torch::autograd::Function<LinearAttention> {
-  /// Gives output and final state. Autograd takes an undefined tensor only inside an optional.
+  /// Gives output and final state.
   static variable_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                const std::optional<at::Tensor>& gate, const std::optional<at::Tensor>& initial,
                                double scale, std::int64_t width) {
-    const auto &g = *gate, &initial_state = *initial;
+    const auto g = gate.value_or(at::Tensor()), initial_state = initial.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto chunks = cut(k, width);
     const auto x = intra_chunk(q, k, v, g, chunks, scale);
@@ -199,9 +199,10 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {N, H, K, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
+  // Measured in README.md: the decays within a chunk grow with C, the states with 1 / C.
   const auto result =
-      LinearAttention::apply(q, k, v, std::optional(g), std::optional(options.initial_state),
-                             scale_of(options.scale, K), options.chunk == 0 ? std::int64_t{64} : options.chunk);
+      LinearAttention::apply(q, k, v, given(g), given(options.initial_state), scale_of(options.scale, K),
+                             options.chunk == 0 ? std::int64_t{g.defined() ? 32 : 64} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -37,7 +37,7 @@ TEST_F(Hgrn, EqualsTheRecurrenceAtAwkwardLengthsAndSizes) {
         SCOPED_TRACE(::testing::Message() << "D " << D << " T " << T << " initial state " << initial_state);
         const auto inputs = random_inputs(N, T, D, initial_state);
         expect_equal_in_fp64(kOp, kReference, inputs);
-        expect_as_exact_as_the_reference(kOp, kReference, inputs);
+        expect_as_exact_as_plain(kOp, kReference, inputs);
       }
 }
 
@@ -49,18 +49,18 @@ TEST_F(Hgrn, ToleratesZeroAndExtremeDecays) {
     inputs[1].tensor =
         at::tensor({0.0, -60.0, -1e-3, -2.0}, at::kDouble).index({at::randint(0, 4, {2, 50, D}, at::kLong)});
     expect_equal_in_fp64(kOp, kReference, inputs);
-    expect_as_exact_as_the_reference(kOp, kReference, inputs);
+    expect_as_exact_as_plain(kOp, kReference, inputs);
     for (const double all : {0.0, -60.0}) {
       inputs[1].tensor.fill_(all);
       expect_equal_in_fp64(kOp, kReference, inputs);
-      expect_as_exact_as_the_reference(kOp, kReference, inputs);
+      expect_as_exact_as_plain(kOp, kReference, inputs);
     }
   }
 }
 
 TEST_F(Hgrn, ComputesInFp32ForBf16) {
   const auto inputs = random_inputs(2, 40, 8, false);
-  expect_as_exact_as_the_reference(kOp, kReference, inputs, at::kBFloat16);
+  expect_as_exact_as_plain(kOp, kReference, inputs, at::kBFloat16);
   const auto x = inputs[0].tensor.to(at::kBFloat16);
   EXPECT_EQ(hgrn(x, x).output.scalar_type(), at::kBFloat16);
   EXPECT_EQ(hgrn(x, x).state.scalar_type(), at::kFloat);

