@@ -86,6 +86,8 @@ double scale_of(double scale, std::int64_t key_width) {
   return scale == 0.0 ? 1.0 / std::sqrt(static_cast<double>(key_width)) : scale;
 }
 
+std::optional<at::Tensor> given(const at::Tensor& x) { return x.defined() ? std::optional(x) : std::nullopt; }
+
 at::Tensor initial_or_zeros(const at::Tensor& initial, at::IntArrayRef sizes, const at::Tensor& like,
                             at::ScalarType dtype) {
   return initial.defined() ? initial.to(dtype) : at::zeros(sizes, like.options().dtype(dtype));

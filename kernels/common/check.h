@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 
 /// What the operators ask of their tensors, each with a message that names the tensor, what it is and what is allowed.
@@ -33,6 +34,9 @@ at::ScalarType accumulation_type(const at::Tensor& x);
 
 /// The scale given, K^(-1/2) for 0.
 double scale_of(double scale, std::int64_t key_width);
+
+/// x, or nothing where it is undefined: what torch::autograd::Function takes for a tensor that may be absent.
+std::optional<at::Tensor> given(const at::Tensor& x);
 
 /// `initial` in `dtype`, zeros of `sizes` if it is undefined. `like` gives the device.
 at::Tensor initial_or_zeros(const at::Tensor& initial, at::IntArrayRef sizes, const at::Tensor& like,

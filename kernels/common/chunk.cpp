@@ -71,8 +71,15 @@ at::Tensor chunk_of(const at::Tensor& x, const Chunks& chunks, std::int64_t l) {
 
 at::Tensor decay_matrix(const at::Tensor& decay) {
   const auto width = decay.size(1);
-  const auto below = at::ones({width, width}, decay.options().dtype(at::kBool)).tril_(-1);
-  return at::where(below, decay.unsqueeze(-1), at::ones({}, decay.options())).cumprod(1).tril_();
+  auto matrix = at::zeros({decay.size(0), width, width}, decay.options());
+  matrix.diagonal(0, 1, 2).fill_(1.0);
+  std::int64_t s = 1;
+  for (const auto& level : channel_decay(decay.unsqueeze(-1)).levels) {
+    auto block = lower_quarters(matrix.unsqueeze(1), s).squeeze(2);
+    at::mul_out(block, level.prefix, level.suffix.transpose(2, 3));
+    s *= 2;
+  }
+  return matrix;
 }
 
 at::Tensor decay_matrix_backward(const at::Tensor& decay, const at::Tensor& matrix, at::Tensor matrix_gradient,

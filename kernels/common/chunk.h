@@ -23,7 +23,8 @@ struct Chunks {
 /// Chunks of at most `width` tokens for x [N, T, H, ...]; a short T takes one chunk of the next power of two.
 Chunks cut(const at::Tensor& x, std::int64_t width);
 
-/// x [N, T, H] or [N, T, H, X] as [M, C] or [M, C, X] in `dtype`; tokens after the last are `padding`.
+/// x [N, T, H] or [N, T, H, X] as [M, C] or [M, C, X] in `dtype`; tokens after the last are `padding`. May be a view of
+/// x.
 at::Tensor to_chunks(const at::Tensor& x, const Chunks& chunks, at::ScalarType dtype, double padding = 0.0);
 
 /// The inverse: [M, C] or [M, C, X] as [N, T, H] or [N, T, H, X].

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
@@ -32,7 +34,7 @@ Intra intra_chunk(const tensor_list& inputs, const Chunks& chunks, double scale)
   x.k = to_chunks(inputs[1], chunks, type);
   x.v = to_chunks(inputs[2], chunks, type);
   x.beta = to_chunks(inputs[4], chunks, type).unsqueeze(-1);
-  if (g.defined()) x.decay = to_chunks(g, chunks, type).exp_();
+  if (g.defined()) x.decay = to_chunks(g, chunks, type).exp();
   if (g.defined() && g.dim() == 4) {
     x.tree = channel_decay(x.decay);
     const auto both = channel_product(at::stack({x.q, x.k}, 1), x.k, x.tree);
@@ -61,17 +63,18 @@ Intra intra_chunk(const tensor_list& inputs, const Chunks& chunks, double scale)
 
 class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
  public:
-  /// inputs q, k, v, g, beta, initial state; gives output and final state.
+  /// Gives output and final state.
   static tensor_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                             const at::Tensor& g, const at::Tensor& beta, const at::Tensor& initial_state, double scale,
-                             std::int64_t width) {
+                             const std::optional<at::Tensor>& gate, const at::Tensor& beta,
+                             const std::optional<at::Tensor>& initial, double scale, std::int64_t width) {
+    const auto g = gate.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto chunks = cut(k, width);
     const auto x = intra_chunk({q, k, v, g, beta}, chunks, scale);
     const auto rows = chunks.rows(), key_width = x.k.size(2), value_width = x.v.size(2);
     const auto inverse = unit_lower_inverse(x.keys * x.beta);  // T
     const auto kd = x.to_end(x.k).transpose(1, 2);
-    const bool carries = chunks.count > 1 || initial_state.defined();
+    const bool carries = chunks.count > 1 || initial;
     auto values = x.v * x.beta;
     at::Tensor states, state, output;
     if (!carries) {
@@ -80,7 +83,8 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
       output = at::bmm(x.scores, values);
     } else {
       states = at::empty({chunks.total(), key_width, value_width}, x.v.options());
-      state = initial_or_zeros(initial_state, {q.size(0), q.size(2), key_width, value_width}, v, x.v.scalar_type())
+      state = initial_or_zeros(initial.value_or(at::Tensor()), {q.size(0), q.size(2), key_width, value_width}, v,
+                               x.v.scalar_type())
                   .reshape({rows, key_width, value_width});
       const auto kb = x.from_start(x.k * x.beta);
       for (std::int64_t l = 0; l < chunks.count; ++l) {
@@ -96,8 +100,8 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
     context->save_for_backward({q, k, v, g, beta, inverse, values, states});
     context->saved_data["scale"] = scale;
     context->saved_data["width"] = width;
-    context->saved_data["state_dtype"] =
-        static_cast<std::int64_t>(initial_state.defined() ? initial_state.scalar_type() : x.v.scalar_type());
+    context->saved_data["has_state"] = initial.has_value();
+    context->saved_data["state_dtype"] = static_cast<std::int64_t>(initial ? initial->scalar_type() : at::kFloat);
     return {from_chunks(output, chunks).to(v.scalar_type()),
             state.view({q.size(0), q.size(2), key_width, value_width})};
   }
@@ -192,7 +196,7 @@ class GatedDeltaRule : public torch::autograd::Function<GatedDeltaRule> {
     };
     at::Tensor d_g, d_initial;
     if (g.defined()) d_g = back(d_decay.mul_(x.decay), g);
-    if (states.defined()) {
+    if (context->saved_data["has_state"].toBool()) {
       const auto dtype = static_cast<at::ScalarType>(context->saved_data["state_dtype"].toInt());
       d_initial = d_state.view({q.size(0), q.size(2), key_width, value_width}).to(dtype);
     }
@@ -214,8 +218,9 @@ Scan gated_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {batch, heads, key_width, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
-  const auto result = GatedDeltaRule::apply(q, k, v, g, beta, options.initial_state, scale_of(options.scale, key_width),
-                                            options.chunk == 0 ? std::int64_t{64} : options.chunk);
+  const auto result =
+      GatedDeltaRule::apply(q, k, v, given(g), beta, given(options.initial_state), scale_of(options.scale, key_width),
+                            options.chunk == 0 ? std::int64_t{64} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "kernels/common/check.h"
 #include "kernels/hgrn/hgrn.h"
 
@@ -59,11 +61,12 @@ at::Tensor scan(const at::Tensor& decay, const at::Tensor& x, const at::Tensor& 
 
 struct Hgrn : torch::autograd::Function<Hgrn> {
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& f,
-                               const at::Tensor& initial_state) {
+                               const std::optional<at::Tensor>& initial) {
+    const auto initial_state = initial.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto type = accumulation_type(x);
-    const auto initial = initial_or_zeros(initial_state, {x.size(0), x.size(2)}, x, type);
-    const auto h = scan(f.to(type).exp(), x.to(type), initial, false);
+    const auto start = initial_or_zeros(initial_state, {x.size(0), x.size(2)}, x, type);
+    const auto h = scan(f.to(type).exp(), x.to(type), start, false);
     context->save_for_backward({f, h, initial_state});
     return {h.to(x.scalar_type()), h.select(1, -1).clone()};
   }
@@ -77,8 +80,7 @@ struct Hgrn : torch::autograd::Function<Hgrn> {
     const auto d_output = gradients[0].defined() ? gradients[0].to(type) : at::zeros_like(h);
     const auto d_last = gradients[1].defined() ? d_output.select(1, -1) + gradients[1] : d_output.select(1, -1);
     auto d_h = d_last.unsqueeze(1);
-    if (T > 1)
-      d_h = at::cat({scan(decay.narrow(1, 1, T - 1), d_output.narrow(1, 0, T - 1), d_last, true), d_h}, 1);
+    if (T > 1) d_h = at::cat({scan(decay.narrow(1, 1, T - 1), d_output.narrow(1, 0, T - 1), d_last, true), d_h}, 1);
     at::Tensor d_f, d_initial;
     if (context->needs_input_grad(1)) {
       d_f = decay * d_h;
@@ -98,7 +100,7 @@ ElementwiseScan hgrn(const at::Tensor& x, const at::Tensor& f, const at::Tensor&
   check_tensors(op, {{"x", x, {-1, -1, -1}}});
   check_tensors(op, {{"x", x, {-1, -1, -1}}, {"f", f, {x.size(0), x.size(1), x.size(2)}}});
   check_state(op, {"initial_state", initial_state, {x.size(0), x.size(2)}}, x);
-  const auto result = Hgrn::apply(x, f, initial_state);
+  const auto result = Hgrn::apply(x, f, given(initial_state));
   return {result[0], result[1]};
 }
 

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
 #include "kernels/linear_attention/linear_attention.h"
@@ -81,8 +83,8 @@ at::Tensor carry_back(const at::Tensor& added, const at::Tensor& total, const Ch
   return states;
 }
 
-/// Gradient of the scalar log decays from that of log D, [M, C, C] with zeros above the diagonal, and that of the log of
-/// the products from the chunk's start, [M, C] or undefined: sums only, so that nothing cancels.
+/// Gradient of the scalar log decays from that of log D, [M, C, C] with zeros above the diagonal, and that of the log
+/// of the products from the chunk's start, [M, C] or undefined: sums only, so that nothing cancels.
 at::Tensor log_decay_gradient(const at::Tensor& log_matrix, const at::Tensor& log_prefix) {
   // dg_t = sum_{j < t <= i}: sums over j < t first
   const auto width = log_matrix.size(1);
@@ -95,8 +97,9 @@ at::Tensor log_decay_gradient(const at::Tensor& log_matrix, const at::Tensor& lo
 struct LinearAttention : torch::autograd::Function<LinearAttention> {
   /// Gives output and final state.
   static variable_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                               const at::Tensor& g, const at::Tensor& initial_state, double scale,
-                               std::int64_t width) {
+                               const std::optional<at::Tensor>& gate, const std::optional<at::Tensor>& initial,
+                               double scale, std::int64_t width) {
+    const auto g = gate.value_or(at::Tensor()), initial_state = initial.value_or(at::Tensor());
     context->set_materialize_grads(false);
     const auto chunks = cut(k, width);
     const auto x = intra_chunk(q, k, v, g, chunks, scale);
@@ -113,8 +116,8 @@ struct LinearAttention : torch::autograd::Function<LinearAttention> {
     context->save_for_backward({q, k, v, g, states});
     context->saved_data["scale"] = scale;
     context->saved_data["width"] = width;
-    context->saved_data["state_dtype"] =
-        static_cast<std::int64_t>(initial_state.defined() ? initial_state.scalar_type() : x.v.scalar_type());
+    if (initial_state.defined())
+      context->saved_data["state_dtype"] = static_cast<std::int64_t>(initial_state.scalar_type());
     return {from_chunks(output, chunks).to(v.scalar_type()), state.view({N, H, K, V})};
   }
 
@@ -179,11 +182,10 @@ struct LinearAttention : torch::autograd::Function<LinearAttention> {
       return from_chunks(gradient, chunks).to(like.scalar_type());
     };
     at::Tensor d_initial;
-    if (states.defined())
-      d_initial =
-          d_state.view({N, H, K, V}).to(static_cast<at::ScalarType>(context->saved_data["state_dtype"].toInt()));
-    return {back(d_q.mul_(scale), q), back(d_k, k), back(d_v, v), d_g.defined() ? back(d_g, g) : d_g,
-            d_initial,                {},           {}};
+    if (const auto dtype = context->saved_data.find("state_dtype"); dtype != context->saved_data.end())
+      d_initial = d_state.view({N, H, K, V}).to(static_cast<at::ScalarType>(dtype->second.toInt()));
+    return {
+        back(d_q.mul_(scale), q), back(d_k, k), back(d_v, v), d_g.defined() ? back(d_g, g) : d_g, d_initial, {}, {}};
   }
 };
 
@@ -197,8 +199,10 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {N, H, K, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
-  const auto result = LinearAttention::apply(q, k, v, g, options.initial_state, scale_of(options.scale, K),
-                                             options.chunk == 0 ? std::int64_t{64} : options.chunk);
+  // Measured in README.md: the decays within a chunk grow with C, the states with 1 / C.
+  const auto result =
+      LinearAttention::apply(q, k, v, given(g), given(options.initial_state), scale_of(options.scale, K),
+                             options.chunk == 0 ? std::int64_t{g.defined() ? 32 : 64} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -16,10 +16,10 @@ struct MomentumScan {
 };
 
 struct MomentumScanOptions {
-  double scale = 0.0;           ///< factor on q; 0 stands for K^(-1/2)
-  at::Tensor initial_state;     ///< S, [N, H, K, V]; undefined is zero
-  at::Tensor initial_momentum;  ///< M, likewise
-  std::int64_t chunk = 0;       ///< as in ScanOptions
+  double scale = 0.0;             ///< factor on q; 0 stands for K^(-1/2)
+  at::Tensor initial_state{};     ///< S, [N, H, K, V]; undefined is zero
+  at::Tensor initial_momentum{};  ///< M, likewise
+  std::int64_t chunk = 0;         ///< as in ScanOptions
 };
 
 /// q, k, p [N, T, H, K]; v [N, T, H, V]; alpha, mu (decays in [0, 1]), eta, beta [N, T, H], none of them as logarithms.

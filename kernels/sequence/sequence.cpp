@@ -1,7 +1,7 @@
 #include "kernels/sequence/sequence.h"
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
 #include <sstream>
 #include <stdexcept>
 #include <vector>
@@ -52,7 +52,9 @@ at::Tensor taps_of(const at::Tensor& weight, at::ScalarType type) {
 /// made.
 struct ShortConv : torch::autograd::Function<ShortConv> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& bias, const at::Tensor& history) {
+                            const std::optional<at::Tensor>& maybe_bias,
+                            const std::optional<at::Tensor>& maybe_history) {
+    const auto bias = maybe_bias.value_or(at::Tensor()), history = maybe_history.value_or(at::Tensor());
     context->save_for_backward({x, weight, bias, history});
     const auto type = accumulation_type(x);
     const at::Tensor input = x.to(type), taps = taps_of(weight, type);
@@ -93,7 +95,7 @@ struct ShortConv : torch::autograd::Function<ShortConv> {
       dweight = at::stack(columns, 2).to(weight.scalar_type());
     }
     if (bias.defined() && context->needs_input_grad(2)) dbias = sum_to_parameter(dy).to(bias.scalar_type());
-    if (history.defined() && context->needs_input_grad(3)) {
+    if (history.defined() && context->needs_input_grad(bias.defined() ? 3 : 2)) {
       dhistory = at::zeros(history.sizes(), dy.options());
       for (std::int64_t s = 1; s < W; ++s) {
         const auto rows = std::min(s, T);
@@ -108,8 +110,10 @@ struct ShortConv : torch::autograd::Function<ShortConv> {
 /// y = x r with r = 1 / sqrt(mean x^2 + eps) per row, times the weight, times the activated gate, either of which may
 /// be undefined; the l2norm is the same with the sum in place of the mean. Keeps the inputs and r.
 struct Norm : torch::autograd::Function<Norm> {
-  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const at::Tensor& gate, double divisor, double eps, bool swish) {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x,
+                            const std::optional<at::Tensor>& maybe_weight, const std::optional<at::Tensor>& maybe_gate,
+                            double divisor, double eps, bool swish) {
+    const auto weight = maybe_weight.value_or(at::Tensor()), gate = maybe_gate.value_or(at::Tensor());
     const auto type = accumulation_type(x);
     const at::Tensor input = x.to(type);
     const at::Tensor r =
@@ -130,26 +134,28 @@ struct Norm : torch::autograd::Function<Norm> {
     const bool swish = context->saved_data["swish"].toBool();
     const auto type = accumulation_type(x);
     const at::Tensor dy = gradients[0].to(type), normed = x.to(type) * r;
-    at::Tensor dx, dweight, dgate, e = dy;  // e: the gradient of the normed row
+    const at::Tensor w = weight.defined() ? weight.to(type) : at::Tensor();
+    at::Tensor dx, dweight, dgate, e = dy;  // e: the gradient of the normed row times the weight
     if (gate.defined()) {
-      const at::Tensor z = gate.to(type), s = at::sigmoid(z);
+      const at::Tensor z = gate.to(type), activated = swish ? at::silu(z) : at::sigmoid(z);
       if (context->needs_input_grad(2)) {
-        // a'(z) is s (1 - s) for the sigmoid and s (1 + z (1 - s)) for swish
-        const at::Tensor slope = swish ? (1.0 - s).mul_(z).add_(1.0).mul_(s) : (1.0 - s).mul_(s);
-        dgate = dy * normed;
-        if (weight.defined()) dgate.mul_(beside(weight.to(type), x));
-        dgate = dgate.mul_(slope).to(gate.scalar_type());
+        dgate = (dy * normed).mul_(beside(w, x));
+        dgate = (swish ? at::silu_backward(dgate, z) : at::sigmoid_backward(dgate, activated)).to(gate.scalar_type());
       }
-      e = swish ? (z * s).mul_(dy) : s * dy;
+      e = dy * activated;
     }
+    const at::Tensor product = e * normed;
+    at::Tensor along;  // the row's gradient along the normed row, [M, ..., 1]
     if (weight.defined()) {
-      if (context->needs_input_grad(1)) dweight = sum_to_parameter(e * normed).to(weight.scalar_type());
-      e = e * beside(weight.to(type), x);
+      const at::Tensor rows = product.view({x.size(0), -1, x.size(-1)});
+      if (context->needs_input_grad(1)) dweight = rows.sum(1).to(weight.scalar_type());
+      along = at::bmm(rows, w.unsqueeze(2)).view_as(r);
+      e = e * beside(w, x);
+    } else {
+      along = product.sum(-1, true);
     }
-    if (context->needs_input_grad(0)) {
-      const at::Tensor along = (e * normed).sum(-1, true).div_(divisor);
-      dx = at::addcmul(e, normed, along, -1.0).mul_(r).to(x.scalar_type());
-    }
+    if (context->needs_input_grad(0))
+      dx = at::addcmul(e, normed, along.div_(divisor), -1.0).mul_(r).to(x.scalar_type());
     return {dx, dweight, dgate, {}, {}, {}};
   }
 };
@@ -193,18 +199,18 @@ at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::T
   const auto before = weight.size(2) - 1;
   at::Tensor past = before == 0 ? at::Tensor() : history;  // width 1 looks at no token before
   check_state("short_conv", {"history", past, {x.size(0), x.size(1), before, x.size(3)}}, x);
-  return ShortConv::apply(x, weight, bias, past);
+  return ShortConv::apply(x, weight, given(bias), given(past));
 }
 
 at::Tensor l2norm(const at::Tensor& x) {
   check_activations("l2norm", x, 1);
-  return Norm::apply(x, at::Tensor(), at::Tensor(), 1.0, l2norm_eps, false);
+  return Norm::apply(x, given({}), given({}), 1.0, l2norm_eps, false);
 }
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
   check_activations("rms_norm", x, 2);
   check_tensors("rms_norm", {{"weight", weight, {x.size(0), x.size(-1)}}});
-  return Norm::apply(x, weight, at::Tensor(), static_cast<double>(x.size(-1)), eps, false);
+  return Norm::apply(x, given(weight), given({}), static_cast<double>(x.size(-1)), eps, false);
 }
 
 at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& weight, double eps,
@@ -217,7 +223,8 @@ at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at:
             << x.sizes();
     throw std::invalid_argument(message.str());
   }
-  return Norm::apply(x, weight, gate, static_cast<double>(x.size(-1)), eps, activation == GateActivation::swish);
+  return Norm::apply(x, given(weight), given(gate), static_cast<double>(x.size(-1)), eps,
+                     activation == GateActivation::swish);
 }
 
 at::Tensor rotary(const at::Tensor& x, double base, std::int64_t first, std::int64_t width) {

@@ -57,6 +57,8 @@ inline Values evaluate(const Op& op, const std::vector<Input>& inputs, at::Scala
     values.tensors.push_back(outputs[i].detach().to(at::kDouble));
   }
   const auto gradients = torch::autograd::grad({functional}, leaves, {}, {}, false, true);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (given[i].defined()) EXPECT_TRUE(given[i].equal(inputs[i].tensor.to(dtype))) << inputs[i].name << " was changed";
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     values.names.push_back(gradient_names[i]);
     values.tensors.push_back(gradients[i].defined() ? gradients[i].to(at::kDouble)
@@ -65,7 +67,7 @@ inline Values evaluate(const Op& op, const std::vector<Input>& inputs, at::Scala
   return values;
 }
 
-inline double norm(const at::Tensor& x) { return x.norm().item<double>(); }
+inline double frobenius(const at::Tensor& x) { return x.norm().item<double>(); }
 
 /// The smallest norm that errors are relative to: a gradient that is 0 but for rounding has no relative error.
 inline double floor_of(const at::Tensor& x) { return 1e-3 * std::sqrt(static_cast<double>(x.numel())); }
@@ -80,27 +82,34 @@ inline void expect_equal_in_fp64(const Op& op, const Op& reference, const std::v
     ASSERT_EQ(x.sizes(), y.sizes()) << actual.names[i];
     ASSERT_TRUE(y.isfinite().all().item<bool>()) << actual.names[i] << " of the reference";
     EXPECT_TRUE(x.isfinite().all().item<bool>()) << actual.names[i];
-    EXPECT_LE(norm(x - y) / std::max(norm(y), floor_of(y)), tolerance) << actual.names[i];
+    EXPECT_LE(frobenius(x - y) / std::max(frobenius(y), floor_of(y)), tolerance) << actual.names[i];
   }
 }
 
-/// Finite first; then no error in `dtype`, both against the reference in fp64 on the same rounded inputs, above twice
-/// that of the reference in `dtype` or the dtype's unit (fp32 states and gradients of a bf16 operator are held to
-/// bf16's).
-inline void expect_as_exact_as_the_reference(const Op& op, const Op& reference, std::vector<Input> inputs,
-                                             at::ScalarType dtype = at::kFloat) {
+/// Finite first; then no error in `dtype` above twice that of a plain implementation in `dtype`, both against the
+/// reference in fp64 on the same rounded inputs, and none below the dtype's unit is asked for (a bf16 operator's fp32
+/// states and gradients are held to bf16's). Plain is the reference and, where given, another implementation: the worse
+/// of the two.
+inline void expect_as_exact_as_plain(const Op& op, const Op& reference, std::vector<Input> inputs,
+                                     at::ScalarType dtype = at::kFloat, const Op& plain = {}) {
   for (auto& [name, tensor] : inputs)
     if (tensor.defined()) tensor = tensor.to(dtype).to(at::kDouble);
-  const auto actual = evaluate(op, inputs, dtype), plain = evaluate(reference, inputs, dtype);
-  const auto expected = evaluate(reference, inputs, at::kDouble);
+  const auto expected = evaluate(reference, inputs, at::kDouble), actual = evaluate(op, inputs, dtype);
+  std::vector<Values> plains = {evaluate(reference, inputs, dtype)};
+  if (plain) plains.push_back(evaluate(plain, inputs, dtype));
   ASSERT_EQ(actual.names, expected.names);
   const double unit = dtype == at::kFloat ? 0x1p-23 : dtype == at::kBFloat16 ? 0x1p-8 : 0x1p-52;
   for (std::size_t i = 0; i < actual.names.size(); ++i) {
     const auto &x = actual.tensors[i], &y = expected.tensors[i];
     ASSERT_EQ(x.sizes(), y.sizes()) << actual.names[i];
     EXPECT_TRUE(x.isfinite().all().item<bool>()) << actual.names[i];
-    const double scale = std::max(norm(y), floor_of(y));
-    EXPECT_LE(norm(x - y) / scale, std::max(2 * norm(plain.tensors[i] - y) / scale, unit)) << actual.names[i];
+    const double scale = std::max(frobenius(y), floor_of(y));
+    double allowed = unit;
+    for (const auto& values : plains) {
+      ASSERT_TRUE(values.tensors[i].isfinite().all().item<bool>()) << actual.names[i] << " of a plain implementation";
+      allowed = std::max(allowed, 2 * frobenius(values.tensors[i] - y) / scale);
+    }
+    EXPECT_LE(frobenius(x - y) / scale, allowed) << actual.names[i];
   }
 }
 

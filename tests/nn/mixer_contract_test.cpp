@@ -135,6 +135,21 @@ TEST_P(EveryMixer, ComputesAMemberOfAPopulationAsThatMemberAlone) {
   }
 }
 
+TEST_P(EveryMixer, TrainsOnAnyShapeOfBatch) {
+  for (const spec::Mixer& variant : variants()) {
+    for (const std::int64_t members : {1, 2}) {
+      nn::Population population = strong_population(std::vector<spec::ModelSpec>(members, tiny_model(variant)));
+      const at::Tensor wide = population.forward(random_tokens(members, 3, 70)).detach();
+      for (const auto& [batch, length] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 32}, {3, 1}, {1, 65}}) {
+        const at::Tensor tokens = random_tokens(members, 3, 70).narrow(1, 0, batch).narrow(2, 0, length).contiguous();
+        const at::Tensor hidden = population.forward(tokens);
+        EXPECT_LT(relative_error(hidden.detach(), wide.narrow(1, 0, batch).narrow(2, 0, length)), 1e-9);
+        population.logits(hidden.flatten(1, 2)).square().sum().backward();
+      }
+    }
+  }
+}
+
 TEST_P(EveryMixer, RunsInBfloat16) {
   const at::Tensor tokens = random_tokens(1, 2, 9);
   for (const spec::Mixer& variant : variants()) {
@@ -142,7 +157,9 @@ TEST_P(EveryMixer, RunsInBfloat16) {
     nn::Population exact({model}, {1}), rounded({model}, {1}, {.compute = at::kBFloat16});
     const at::Tensor hidden = rounded.forward(tokens);
     EXPECT_EQ(hidden.scalar_type(), at::kBFloat16);
-    EXPECT_LT(relative_error(hidden.detach(), exact.forward(tokens).detach()), 0.02);
+    // Frobenius, 1e-2 per layer: single rows are ill-conditioned where q k is near 0.
+    const at::Tensor expected = exact.forward(tokens).detach();
+    EXPECT_LT(((hidden.detach() - expected).norm() / expected.norm()).item<double>(), 0.02);
     const at::Tensor logits = rounded.logits(hidden.flatten(1, 2));
     EXPECT_EQ(logits.scalar_type(), at::kFloat);
     logits.sum().backward();

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "src/proxy/tasks/mqar.h"
@@ -29,13 +31,14 @@ Definition mqar_zoology(const TaskOptions& options) {
   for (std::vector<Load>* list : {&train, &test}) {
     for (Load& load : *list) load = {load.pairs / part, load.length / part};
   }
+  std::erase_if(test, [](Load load) { return load.pairs < 2; });  // a single value leaves nothing to choose
   return {.vocab_size = shape.vocab_size,
           .train_loads = train,
           .test_loads = test,
           .problem =
               [shape](Load load) {
-                return load.length < shape.vocab_size ? mqar_problem(load, shape)
-                                                      : vocabulary_too_small(load, shape.vocab_size);
+                if (load.length < shape.vocab_size) return mqar_problem(load, shape);
+                return fmt::format("the length {} is not below the vocabulary of {}", load.length, shape.vocab_size);
               },
           .make = [shape](Random& random, Load load) { return make_mqar(random, load, shape); },
           .curriculum = [train](std::int64_t step, std::int64_t steps) { return segment(train, step, steps); }};

@@ -73,6 +73,7 @@ std::string read_text(const std::string& path, std::size_t most) {
 std::vector<std::int64_t> recall_positions(std::string_view window) {
   std::vector<std::int64_t> positions;
   std::unordered_set<std::string_view> seen;  // n-grams with the byte after them, up to kDistance back
+  seen.reserve(window.size());
   for (std::size_t t = kNgram - 1; t + 1 < window.size(); ++t) {
     const auto gram_at = [&](std::size_t last) { return window.substr(last + 1 - kNgram, kNgram + 1); };
     if (t >= kDistance + kNgram - 1) seen.insert(gram_at(t - kDistance));
