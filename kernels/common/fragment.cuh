@@ -1,0 +1,191 @@
+#pragma once
+
+#include <cuda_bf16.h>
+
+#include <cstdint>
+
+/// 16 x 16 pieces of matrices, held by one warp in the accumulator layout of mma.m16n8k16: lane l holds rows l/4 and
+/// l/4 + 8, columns 2(l%4) + {0, 1} and those + 8. Accumulators and operands share this layout, and so do both operands,
+/// because every product here is A B^T: no product needs a shuffle of what another one made.
+namespace plait::kernels::cuda {
+
+using Bf16 = __nv_bfloat16;
+
+/// 16 x 16 in fp32. Entry i stands at row() , col().
+struct Acc {
+  float x[8];
+};
+
+__device__ __forceinline__ int lane_id() { return static_cast<int>(threadIdx.x & 31u); }
+__device__ __forceinline__ int acc_row(int i) { return lane_id() / 4 + 8 * ((i >> 1) & 1); }
+__device__ __forceinline__ int acc_col(int i) { return 2 * (lane_id() & 3) + (i & 1) + 8 * (i >> 2); }
+__device__ __forceinline__ Acc zero_acc() { return Acc{}; }
+
+/// 16 x 16 as an operand of a product: bf16 pairs, or fp32.
+template <class E>
+struct Operand;
+template <>
+struct Operand<Bf16> {
+  std::uint32_t r[4];
+};
+template <>
+struct Operand<float> {
+  float r[8];
+};
+
+/// An operand with about fp32's precision: for the triangular solves.
+template <class E>
+struct Precise;
+template <>
+struct Precise<Bf16> {
+  Operand<Bf16> high, low;
+};
+template <>
+struct Precise<float> {
+  Operand<float> high;
+};
+
+__device__ __forceinline__ std::uint32_t pack_bf16(float a, float b) {
+  const __nv_bfloat162 pair = __floats2bfloat162_rn(a, b);
+  return *reinterpret_cast<const std::uint32_t*>(&pair);
+}
+__device__ __forceinline__ float low_bf16(std::uint32_t pair) { return __uint_as_float(pair << 16); }
+__device__ __forceinline__ float high_bf16(std::uint32_t pair) { return __uint_as_float(pair & 0xffff0000u); }
+
+template <class E>
+__device__ __forceinline__ Operand<E> pack(const Acc& a);
+template <>
+__device__ __forceinline__ Operand<Bf16> pack<Bf16>(const Acc& a) {
+  return {{pack_bf16(a.x[0], a.x[1]), pack_bf16(a.x[2], a.x[3]), pack_bf16(a.x[4], a.x[5]), pack_bf16(a.x[6], a.x[7])}};
+}
+template <>
+__device__ __forceinline__ Operand<float> pack<float>(const Acc& a) {
+  Operand<float> o;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) o.r[i] = a.x[i];
+  return o;
+}
+
+__device__ __forceinline__ Acc unpack(const Operand<Bf16>& o) {
+  Acc a;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    a.x[2 * i] = low_bf16(o.r[i]);
+    a.x[2 * i + 1] = high_bf16(o.r[i]);
+  }
+  return a;
+}
+__device__ __forceinline__ Acc unpack(const Operand<float>& o) {
+  Acc a;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) a.x[i] = o.r[i];
+  return a;
+}
+
+template <class E>
+__device__ __forceinline__ Precise<E> split(const Acc& a);
+template <>
+__device__ __forceinline__ Precise<Bf16> split<Bf16>(const Acc& a) {
+  Precise<Bf16> p;
+  p.high = pack<Bf16>(a);
+  const Acc rounded = unpack(p.high);
+  Acc rest;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) rest.x[i] = a.x[i] - rounded.x[i];
+  p.low = pack<Bf16>(rest);
+  return p;
+}
+template <>
+__device__ __forceinline__ Precise<float> split<float>(const Acc& a) {
+  return {pack<float>(a)};
+}
+
+__device__ __forceinline__ void mma_bf16(float* c, const std::uint32_t* a, std::uint32_t b0, std::uint32_t b1) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+}
+__device__ __forceinline__ void mma_tf32(float* c, std::uint32_t a0, std::uint32_t a1, std::uint32_t a2, std::uint32_t a3,
+                                         std::uint32_t b0, std::uint32_t b1) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+__device__ __forceinline__ std::uint32_t to_tf32(float x) {
+  std::uint32_t y;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
+  return y;
+}
+
+/// c += a b^T.
+__device__ __forceinline__ void multiply(Acc& c, const Operand<Bf16>& a, const Operand<Bf16>& b) {
+  mma_bf16(c.x, a.r, b.r[0], b.r[2]);
+  mma_bf16(c.x + 4, a.r, b.r[1], b.r[3]);
+}
+/// Three tf32 products make one of about fp32's precision. The contraction index is permuted alike in a and b, so that the
+/// accumulator layout serves as the operand layout of m16n8k8 too. Sums start from zero: the tensor core truncates what it
+/// adds, and an accumulator carried through many products would collect that.
+__device__ __forceinline__ void multiply(Acc& c, const Operand<float>& a, const Operand<float>& b) {
+  std::uint32_t ah[8], al[8], bh[8], bl[8];
+#pragma unroll
+  for (int i = 0; i < 8; ++i) {
+    ah[i] = to_tf32(a.r[i]);
+    al[i] = to_tf32(a.r[i] - __uint_as_float(ah[i]));
+    bh[i] = to_tf32(b.r[i]);
+    bl[i] = to_tf32(b.r[i] - __uint_as_float(bh[i]));
+  }
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float small[4] = {}, large[4] = {};
+#pragma unroll
+    for (int k = 0; k < 8; k += 4) {
+      const int n = k + 2 * half;
+      mma_tf32(small, al[k], al[k + 2], al[k + 1], al[k + 3], bh[n], bh[n + 1]);
+      mma_tf32(small, ah[k], ah[k + 2], ah[k + 1], ah[k + 3], bl[n], bl[n + 1]);
+      mma_tf32(large, ah[k], ah[k + 2], ah[k + 1], ah[k + 3], bh[n], bh[n + 1]);
+    }
+#pragma unroll
+    for (int i = 0; i < 4; ++i) c.x[4 * half + i] += large[i] + small[i];
+  }
+}
+__device__ __forceinline__ void multiply(Acc& c, const Precise<Bf16>& a, const Precise<Bf16>& b) {
+  multiply(c, a.low, b.high);
+  multiply(c, a.high, b.low);
+  multiply(c, a.high, b.high);
+}
+__device__ __forceinline__ void multiply(Acc& c, const Precise<float>& a, const Precise<float>& b) { multiply(c, a.high, b.high); }
+
+__device__ __forceinline__ std::uint32_t transpose_8x8(std::uint32_t x) {
+  std::uint32_t y;
+  asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(y) : "r"(x));
+  return y;
+}
+__device__ __forceinline__ Operand<Bf16> transpose(const Operand<Bf16>& o) {
+  return {{transpose_8x8(o.r[0]), transpose_8x8(o.r[2]), transpose_8x8(o.r[1]), transpose_8x8(o.r[3])}};
+}
+__device__ __forceinline__ Operand<float> transpose(const Operand<float>& o) {
+  Operand<float> t;
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int to = i == 1 ? 2 : i == 2 ? 1 : i;
+    const std::uint32_t a = __float_as_uint(o.r[2 * i]), b = __float_as_uint(o.r[2 * i + 1]);
+    const std::uint32_t low = transpose_8x8(__byte_perm(a, b, 0x5410)), high = transpose_8x8(__byte_perm(a, b, 0x7632));
+    t.r[2 * to] = __uint_as_float(__byte_perm(low, high, 0x5410));
+    t.r[2 * to + 1] = __uint_as_float(__byte_perm(low, high, 0x7632));
+  }
+  return t;
+}
+
+/// The sum of two operands of which at most one is not zero at each place.
+__device__ __forceinline__ Operand<Bf16> join(const Operand<Bf16>& a, const Operand<Bf16>& b) {
+  return {{a.r[0] | b.r[0], a.r[1] | b.r[1], a.r[2] | b.r[2], a.r[3] | b.r[3]}};
+}
+__device__ __forceinline__ Operand<float> join(const Operand<float>& a, const Operand<float>& b) {
+  Operand<float> o;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) o.r[i] = a.r[i] + b.r[i];
+  return o;
+}
+
+}  // namespace plait::kernels::cuda

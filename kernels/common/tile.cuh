@@ -1,0 +1,207 @@
+#pragma once
+
+#include "kernels/common/fragment.cuh"
+
+/// Row-major matrices in shared memory, swizzled in pieces of 16 bytes so that rows and columns of 8 x 8 blocks are read
+/// without bank conflicts, and their copies from and to device memory.
+namespace plait::kernels::cuda {
+
+__device__ __forceinline__ std::uint32_t shared_address(const void* p) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(p));
+}
+
+/// A view: the memory must be aligned to its row (at most 512 bytes).
+template <class E, int kCols>
+struct Tile {
+  static constexpr int kRowBytes = kCols * static_cast<int>(sizeof(E));
+  static constexpr int kPieces = kRowBytes / 16;  ///< of 16 bytes, in a row
+  static constexpr int kPerPiece = 16 / static_cast<int>(sizeof(E));
+
+  unsigned char* memory;
+
+  __device__ explicit Tile(void* at) : memory(static_cast<unsigned char*>(at)) {}
+  static __device__ __forceinline__ int swizzle(int row) {
+    if constexpr (kPieces >= 8) return row & 7;
+    if constexpr (kPieces == 4) return (row >> 1) & 3;
+    return (row >> 2) & 1;
+  }
+  __device__ __forceinline__ unsigned char* piece(int row, int index) const {
+    return memory + row * kRowBytes + ((index ^ swizzle(row)) << 4);
+  }
+  __device__ __forceinline__ E* at(int row, int col) const {
+    return reinterpret_cast<E*>(piece(row, col / kPerPiece)) + col % kPerPiece;
+  }
+};
+
+/// Where lane's row of an ldmatrix or stmatrix of four 8 x 8 blocks begins; row and col are multiples of 16.
+template <int kCols>
+__device__ __forceinline__ std::uint32_t matrix_address(const Tile<Bf16, kCols>& t, int row, int col) {
+  const int lane = lane_id(), r = lane & 15;
+  const std::uint32_t mine = shared_address(t.memory) + static_cast<std::uint32_t>(r * t.kRowBytes + (((lane >> 4) ^ t.swizzle(r)) << 4));
+  return (mine + static_cast<std::uint32_t>(row * t.kRowBytes)) ^ static_cast<std::uint32_t>(col * 2);
+}
+template <int kCols>
+__device__ __forceinline__ std::uint32_t transposed_address(const Tile<Bf16, kCols>& t, int row, int col) {
+  const int lane = lane_id(), r = (lane & 7) + 8 * (lane >> 4);
+  const std::uint32_t mine =
+      shared_address(t.memory) + static_cast<std::uint32_t>(r * t.kRowBytes + ((((lane >> 3) & 1) ^ t.swizzle(r)) << 4));
+  return (mine + static_cast<std::uint32_t>(row * t.kRowBytes)) ^ static_cast<std::uint32_t>(col * 2);
+}
+
+/// result[i][j] = t[row + i][col + j].
+template <int kCols>
+__device__ __forceinline__ Operand<Bf16> load(const Tile<Bf16, kCols>& t, int row, int col) {
+  Operand<Bf16> o;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(o.r[0]), "=r"(o.r[1]), "=r"(o.r[2]), "=r"(o.r[3])
+               : "r"(matrix_address(t, row, col))
+               : "memory");
+  return o;
+}
+/// result[i][j] = t[row + j][col + i].
+template <int kCols>
+__device__ __forceinline__ Operand<Bf16> load_transposed(const Tile<Bf16, kCols>& t, int row, int col) {
+  Operand<Bf16> o;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(o.r[0]), "=r"(o.r[1]), "=r"(o.r[2]), "=r"(o.r[3])
+               : "r"(transposed_address(t, row, col))
+               : "memory");
+  return o;
+}
+template <int kCols>
+__device__ __forceinline__ void store(const Tile<Bf16, kCols>& t, int row, int col, const Operand<Bf16>& o) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(matrix_address(t, row, col)), "r"(o.r[0]),
+               "r"(o.r[1]), "r"(o.r[2]), "r"(o.r[3])
+               : "memory");
+#else
+#pragma unroll
+  for (int i = 0; i < 4; ++i) *reinterpret_cast<std::uint32_t*>(t.at(row + acc_row(2 * i), col + acc_col(2 * i))) = o.r[i];
+#endif
+}
+/// t[row + j][col + i] = o[i][j].
+template <int kCols>
+__device__ __forceinline__ void store_transposed(const Tile<Bf16, kCols>& t, int row, int col, const Operand<Bf16>& o) {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(transposed_address(t, row, col)),
+               "r"(o.r[0]), "r"(o.r[1]), "r"(o.r[2]), "r"(o.r[3])
+               : "memory");
+#else
+  store(t, row, col, transpose(o));
+#endif
+}
+
+template <int kCols>
+__device__ __forceinline__ Operand<float> load(const Tile<float, kCols>& t, int row, int col) {
+  Operand<float> o;
+#pragma unroll
+  for (int i = 0; i < 8; i += 2) {
+    const float2 pair = *reinterpret_cast<const float2*>(t.at(row + acc_row(i), col + acc_col(i)));
+    o.r[i] = pair.x;
+    o.r[i + 1] = pair.y;
+  }
+  return o;
+}
+template <int kCols>
+__device__ __forceinline__ Operand<float> load_transposed(const Tile<float, kCols>& t, int row, int col) {
+  Operand<float> o;
+#pragma unroll
+  for (int i = 0; i < 8; ++i) o.r[i] = *t.at(row + acc_col(i), col + acc_row(i));
+  return o;
+}
+template <int kCols>
+__device__ __forceinline__ void store(const Tile<float, kCols>& t, int row, int col, const Operand<float>& o) {
+#pragma unroll
+  for (int i = 0; i < 8; i += 2) {
+    *reinterpret_cast<float2*>(t.at(row + acc_row(i), col + acc_col(i))) = make_float2(o.r[i], o.r[i + 1]);
+  }
+}
+template <int kCols>
+__device__ __forceinline__ void store_transposed(const Tile<float, kCols>& t, int row, int col, const Operand<float>& o) {
+#pragma unroll
+  for (int i = 0; i < 8; ++i) *t.at(row + acc_col(i), col + acc_row(i)) = o.r[i];
+}
+
+/// A lane's own part of an operand, kept inside the same 16 x 16 piece of a tile, where only this lane finds it again.
+template <int kCols>
+__device__ __forceinline__ void store_own(const Tile<Bf16, kCols>& t, int row, int col, const Operand<Bf16>& o) {
+  const int lane = lane_id();
+  *reinterpret_cast<uint4*>(t.piece(row + lane / 2, col / 8 + (lane & 1))) = make_uint4(o.r[0], o.r[1], o.r[2], o.r[3]);
+}
+template <int kCols>
+__device__ __forceinline__ Operand<Bf16> load_own(const Tile<Bf16, kCols>& t, int row, int col) {
+  const int lane = lane_id();
+  const uint4 x = *reinterpret_cast<const uint4*>(t.piece(row + lane / 2, col / 8 + (lane & 1)));
+  return {{x.x, x.y, x.z, x.w}};
+}
+template <int kCols>
+__device__ __forceinline__ void store_own(const Tile<float, kCols>& t, int row, int col, const Operand<float>& o) {
+  const int lane = lane_id();
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    *reinterpret_cast<float4*>(t.piece(row + lane / 2, col / 4 + 2 * (lane & 1) + i)) =
+        make_float4(o.r[4 * i], o.r[4 * i + 1], o.r[4 * i + 2], o.r[4 * i + 3]);
+  }
+}
+template <int kCols>
+__device__ __forceinline__ Operand<float> load_own(const Tile<float, kCols>& t, int row, int col) {
+  const int lane = lane_id();
+  Operand<float> o;
+#pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const float4 x = *reinterpret_cast<const float4*>(t.piece(row + lane / 2, col / 4 + 2 * (lane & 1) + i));
+    o.r[4 * i] = x.x, o.r[4 * i + 1] = x.y, o.r[4 * i + 2] = x.z, o.r[4 * i + 3] = x.w;
+  }
+  return o;
+}
+
+/// Operands that lie in memory in the order of the lanes, 16 bytes a lane at a time.
+__device__ __forceinline__ void store_lanes(Operand<Bf16>* at, const Operand<Bf16>& o) {
+  reinterpret_cast<uint4*>(at)[lane_id()] = make_uint4(o.r[0], o.r[1], o.r[2], o.r[3]);
+}
+__device__ __forceinline__ void store_lanes(Operand<float>* at, const Operand<float>& o) {
+  float4* to = reinterpret_cast<float4*>(at);
+  to[lane_id()] = make_float4(o.r[0], o.r[1], o.r[2], o.r[3]);
+  to[lane_id() + 32] = make_float4(o.r[4], o.r[5], o.r[6], o.r[7]);
+}
+__device__ __forceinline__ Operand<Bf16> load_lanes(const Operand<Bf16>* at) {
+  const uint4 x = reinterpret_cast<const uint4*>(at)[lane_id()];
+  return {{x.x, x.y, x.z, x.w}};
+}
+__device__ __forceinline__ Operand<float> load_lanes(const Operand<float>* at) {
+  const float4* from = reinterpret_cast<const float4*>(at);
+  const float4 x = from[lane_id()], y = from[lane_id() + 32];
+  return {{x.x, x.y, x.z, x.w, y.x, y.y, y.z, y.w}};
+}
+
+/// 16 bytes to shared memory without passing through registers; zeros where not valid.
+__device__ __forceinline__ void copy_async(void* to, const void* from, bool valid) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0) : "memory");
+}
+__device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
+
+/// kRows rows of a tile from device memory, by all threads of the block; rows from `valid` on become zero.
+template <class E, int kCols, int kRows, int kThreads>
+__device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from, std::int64_t row_stride, int valid) {
+  constexpr int kPieces = Tile<E, kCols>::kPieces;
+  static_assert(kRows * kPieces % kThreads == 0);
+#pragma unroll
+  for (int i = 0; i < kRows * kPieces / kThreads; ++i) {
+    const int index = i * kThreads + static_cast<int>(threadIdx.x), row = index / kPieces, piece = index % kPieces;
+    const bool inside = row < valid;
+    copy_async(t.piece(row, piece), from + (inside ? row * row_stride : 0) + piece * t.kPerPiece, inside);
+  }
+}
+
+__device__ __forceinline__ float quad_sum(float x) {
+  x += __shfl_xor_sync(0xffffffffu, x, 1);
+  return x + __shfl_xor_sync(0xffffffffu, x, 2);
+}
+__device__ __forceinline__ float column_sum(float x) {
+  x += __shfl_xor_sync(0xffffffffu, x, 4);
+  x += __shfl_xor_sync(0xffffffffu, x, 8);
+  return x + __shfl_xor_sync(0xffffffffu, x, 16);
+}
+__device__ __forceinline__ float warp_sum(float x) { return quad_sum(column_sum(x)); }
+
+}  // namespace plait::kernels::cuda
