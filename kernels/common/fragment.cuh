@@ -5,8 +5,8 @@
 #include <cstdint>
 
 /// 16 x 16 pieces of matrices, held by one warp in the accumulator layout of mma.m16n8k16: lane l holds rows l/4 and
-/// l/4 + 8, columns 2(l%4) + {0, 1} and those + 8. Accumulators and operands share this layout, and so do both operands,
-/// because every product here is A B^T: no product needs a shuffle of what another one made.
+/// l/4 + 8, columns 2(l%4) + {0, 1} and those + 8. Accumulators and both operands share this layout, because every product
+/// here is A B^T: no product needs a shuffle of what another one made.
 namespace plait::kernels::cuda {
 
 using Bf16 = __nv_bfloat16;
@@ -33,7 +33,20 @@ struct Operand<float> {
   float r[8];
 };
 
-/// An operand with about fp32's precision: for the triangular solves.
+/// The same as B of A B^T: its bf16 registers in the order in which mma.sync takes them as pairs (moving them there costs as
+/// many instructions as the product).
+template <class E>
+struct Right;
+template <>
+struct Right<Bf16> {
+  std::uint32_t r[4];
+};
+template <>
+struct Right<float> {
+  float r[8];
+};
+
+/// Operands with about fp32's precision: for the triangular solves.
 template <class E>
 struct Precise;
 template <>
@@ -44,6 +57,25 @@ template <>
 struct Precise<float> {
   Operand<float> high;
 };
+template <class E>
+struct PreciseRight;
+template <>
+struct PreciseRight<Bf16> {
+  Right<Bf16> high, low;
+};
+template <>
+struct PreciseRight<float> {
+  Right<float> high;
+};
+
+__device__ __forceinline__ Right<Bf16> to_right(const Operand<Bf16>& o) { return {{o.r[0], o.r[2], o.r[1], o.r[3]}}; }
+__device__ __forceinline__ Operand<Bf16> to_left(const Right<Bf16>& o) { return {{o.r[0], o.r[2], o.r[1], o.r[3]}}; }
+__device__ __forceinline__ Right<float> to_right(const Operand<float>& o) {
+  return {{o.r[0], o.r[1], o.r[2], o.r[3], o.r[4], o.r[5], o.r[6], o.r[7]}};
+}
+__device__ __forceinline__ Operand<float> to_left(const Right<float>& o) {
+  return {{o.r[0], o.r[1], o.r[2], o.r[3], o.r[4], o.r[5], o.r[6], o.r[7]}};
+}
 
 __device__ __forceinline__ std::uint32_t pack_bf16(float a, float b) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(a, b);
@@ -106,55 +138,54 @@ __device__ __forceinline__ void mma_bf16(float* c, const std::uint32_t* a, std::
       : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
-__device__ __forceinline__ void mma_tf32(float* c, std::uint32_t a0, std::uint32_t a1, std::uint32_t a2, std::uint32_t a3,
-                                         std::uint32_t b0, std::uint32_t b1) {
-  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};\n"
-               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-               : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+/// c += a b^T; kLow false leaves columns 0-7 of c alone.
+template <bool kLow = true>
+__device__ __forceinline__ void multiply(Acc& c, const Operand<Bf16>& a, const Right<Bf16>& b) {
+  if constexpr (kLow) mma_bf16(c.x, a.r, b.r[0], b.r[1]);
+  mma_bf16(c.x + 4, a.r, b.r[2], b.r[3]);
 }
-__device__ __forceinline__ std::uint32_t to_tf32(float x) {
-  std::uint32_t y;
-  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
-  return y;
-}
-
-/// c += a b^T.
-__device__ __forceinline__ void multiply(Acc& c, const Operand<Bf16>& a, const Operand<Bf16>& b) {
-  mma_bf16(c.x, a.r, b.r[0], b.r[2]);
-  mma_bf16(c.x + 4, a.r, b.r[1], b.r[3]);
-}
-/// Three tf32 products make one of about fp32's precision. The contraction index is permuted alike in a and b, so that the
-/// accumulator layout serves as the operand layout of m16n8k8 too. Sums start from zero: the tensor core truncates what it
-/// adds, and an accumulator carried through many products would collect that.
-__device__ __forceinline__ void multiply(Acc& c, const Operand<float>& a, const Operand<float>& b) {
-  std::uint32_t ah[8], al[8], bh[8], bl[8];
+/// fp32 as three bf16 numbers, which hold all of its 24 bits: six products leave out what is below 2^-26 of the result.
+/// Each starts from zero: the tensor core truncates what it adds, and a long-lived accumulator would collect that.
+template <bool kLow = true>
+__device__ __forceinline__ void multiply(Acc& c, const Operand<float>& a, const Right<float>& b) {
+  std::uint32_t left[3][4], right[3][4];
+  const auto three = [](std::uint32_t (&to)[3][4], int at, float x, float y) {
 #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    ah[i] = to_tf32(a.r[i]);
-    al[i] = to_tf32(a.r[i] - __uint_as_float(ah[i]));
-    bh[i] = to_tf32(b.r[i]);
-    bl[i] = to_tf32(b.r[i] - __uint_as_float(bh[i]));
+    for (int i = 0; i < 3; ++i) {
+      to[i][at] = pack_bf16(x, y);
+      x -= low_bf16(to[i][at]);
+      y -= high_bf16(to[i][at]);
+    }
+  };
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    three(left, i, a.r[2 * i], a.r[2 * i + 1]);
+    three(right, i == 1 ? 2 : i == 2 ? 1 : i, b.r[2 * i], b.r[2 * i + 1]);
   }
 #pragma unroll
-  for (int half = 0; half < 2; ++half) {
+  for (int half = kLow ? 0 : 1; half < 2; ++half) {
     float small[4] = {}, large[4] = {};
+    constexpr int kPairs[6][2] = {{1, 1}, {2, 0}, {0, 2}, {1, 0}, {0, 1}, {0, 0}};
 #pragma unroll
-    for (int k = 0; k < 8; k += 4) {
-      const int n = k + 2 * half;
-      mma_tf32(small, al[k], al[k + 2], al[k + 1], al[k + 3], bh[n], bh[n + 1]);
-      mma_tf32(small, ah[k], ah[k + 2], ah[k + 1], ah[k + 3], bl[n], bl[n + 1]);
-      mma_tf32(large, ah[k], ah[k + 2], ah[k + 1], ah[k + 3], bh[n], bh[n + 1]);
+    for (int i = 0; i < 6; ++i) {
+      mma_bf16(i < 5 ? small : large, left[kPairs[i][0]], right[kPairs[i][1]][2 * half], right[kPairs[i][1]][2 * half + 1]);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) c.x[4 * half + i] += large[i] + small[i];
   }
 }
-__device__ __forceinline__ void multiply(Acc& c, const Precise<Bf16>& a, const Precise<Bf16>& b) {
-  multiply(c, a.low, b.high);
-  multiply(c, a.high, b.low);
-  multiply(c, a.high, b.high);
+template <bool kLow = true>
+__device__ __forceinline__ void multiply(Acc& c, const Precise<Bf16>& a, const PreciseRight<Bf16>& b) {
+  multiply<kLow>(c, a.low, b.high);
+  multiply<kLow>(c, a.high, b.low);
+  multiply<kLow>(c, a.high, b.high);
 }
-__device__ __forceinline__ void multiply(Acc& c, const Precise<float>& a, const Precise<float>& b) { multiply(c, a.high, b.high); }
+template <bool kLow = true>
+__device__ __forceinline__ void multiply(Acc& c, const Precise<float>& a, const PreciseRight<float>& b) {
+  multiply<kLow>(c, a.high, b.high);
+}
+__device__ __forceinline__ PreciseRight<Bf16> to_right(const Precise<Bf16>& p) { return {to_right(p.high), to_right(p.low)}; }
+__device__ __forceinline__ PreciseRight<float> to_right(const Precise<float>& p) { return {to_right(p.high)}; }
 
 __device__ __forceinline__ std::uint32_t transpose_8x8(std::uint32_t x) {
   std::uint32_t y;

@@ -69,6 +69,24 @@ __device__ __forceinline__ Operand<Bf16> load_transposed(const Tile<Bf16, kCols>
   return o;
 }
 template <int kCols>
+__device__ __forceinline__ Right<Bf16> load_right(const Tile<Bf16, kCols>& t, int row, int col) {
+  Right<Bf16> o;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(o.r[0]), "=r"(o.r[1]), "=r"(o.r[2]), "=r"(o.r[3])
+               : "r"(transposed_address(t, row, col))
+               : "memory");
+  return o;
+}
+template <int kCols>
+__device__ __forceinline__ Right<Bf16> load_transposed_right(const Tile<Bf16, kCols>& t, int row, int col) {
+  Right<Bf16> o;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+               : "=r"(o.r[0]), "=r"(o.r[1]), "=r"(o.r[2]), "=r"(o.r[3])
+               : "r"(matrix_address(t, row, col))
+               : "memory");
+  return o;
+}
+template <int kCols>
 __device__ __forceinline__ void store(const Tile<Bf16, kCols>& t, int row, int col, const Operand<Bf16>& o) {
 #if __CUDA_ARCH__ >= 900
   asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(matrix_address(t, row, col)), "r"(o.r[0]),
@@ -108,6 +126,14 @@ __device__ __forceinline__ Operand<float> load_transposed(const Tile<float, kCol
 #pragma unroll
   for (int i = 0; i < 8; ++i) o.r[i] = *t.at(row + acc_col(i), col + acc_row(i));
   return o;
+}
+template <int kCols>
+__device__ __forceinline__ Right<float> load_right(const Tile<float, kCols>& t, int row, int col) {
+  return to_right(load(t, row, col));
+}
+template <int kCols>
+__device__ __forceinline__ Right<float> load_transposed_right(const Tile<float, kCols>& t, int row, int col) {
+  return to_right(load_transposed(t, row, col));
 }
 template <int kCols>
 __device__ __forceinline__ void store(const Tile<float, kCols>& t, int row, int col, const Operand<float>& o) {
@@ -155,23 +181,27 @@ __device__ __forceinline__ Operand<float> load_own(const Tile<float, kCols>& t, 
   return o;
 }
 
-/// Operands that lie in memory in the order of the lanes, 16 bytes a lane at a time.
-__device__ __forceinline__ void store_lanes(Operand<Bf16>* at, const Operand<Bf16>& o) {
-  reinterpret_cast<uint4*>(at)[lane_id()] = make_uint4(o.r[0], o.r[1], o.r[2], o.r[3]);
+/// Operands (of either side) that lie in memory in the order of the lanes, 16 bytes a lane at a time.
+template <class O>
+__device__ __forceinline__ void store_lanes(O* at, const O& o) {
+  if constexpr (sizeof(O) == 16) {
+    reinterpret_cast<uint4*>(at)[lane_id()] = make_uint4(o.r[0], o.r[1], o.r[2], o.r[3]);
+  } else {
+    float4* to = reinterpret_cast<float4*>(at);
+    to[lane_id()] = make_float4(o.r[0], o.r[1], o.r[2], o.r[3]);
+    to[lane_id() + 32] = make_float4(o.r[4], o.r[5], o.r[6], o.r[7]);
+  }
 }
-__device__ __forceinline__ void store_lanes(Operand<float>* at, const Operand<float>& o) {
-  float4* to = reinterpret_cast<float4*>(at);
-  to[lane_id()] = make_float4(o.r[0], o.r[1], o.r[2], o.r[3]);
-  to[lane_id() + 32] = make_float4(o.r[4], o.r[5], o.r[6], o.r[7]);
-}
-__device__ __forceinline__ Operand<Bf16> load_lanes(const Operand<Bf16>* at) {
-  const uint4 x = reinterpret_cast<const uint4*>(at)[lane_id()];
-  return {{x.x, x.y, x.z, x.w}};
-}
-__device__ __forceinline__ Operand<float> load_lanes(const Operand<float>* at) {
-  const float4* from = reinterpret_cast<const float4*>(at);
-  const float4 x = from[lane_id()], y = from[lane_id() + 32];
-  return {{x.x, x.y, x.z, x.w, y.x, y.y, y.z, y.w}};
+template <class O>
+__device__ __forceinline__ O load_lanes(const O* at) {
+  if constexpr (sizeof(O) == 16) {
+    const uint4 x = reinterpret_cast<const uint4*>(at)[lane_id()];
+    return {{x.x, x.y, x.z, x.w}};
+  } else {
+    const float4* from = reinterpret_cast<const float4*>(at);
+    const float4 x = from[lane_id()], y = from[lane_id() + 32];
+    return {{x.x, x.y, x.z, x.w, y.x, y.y, y.z, y.w}};
+  }
 }
 
 /// 16 bytes to shared memory without passing through registers; zeros where not valid.
@@ -193,15 +223,25 @@ __device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from
   }
 }
 
+/// Sums over the rows of a warp's accumulator of its four columns a lane; the lane gets the sum of column summed_column().
+__device__ __forceinline__ float column_sums(const float (&x)[4]) {
+  const int lane = lane_id();
+  const bool upper = lane & 16, odd = lane & 8;
+  const float a = (upper ? x[2] : x[0]) + __shfl_xor_sync(0xffffffffu, upper ? x[0] : x[2], 16);
+  const float b = (upper ? x[3] : x[1]) + __shfl_xor_sync(0xffffffffu, upper ? x[1] : x[3], 16);
+  const float c = (odd ? b : a) + __shfl_xor_sync(0xffffffffu, odd ? a : b, 8);
+  return c + __shfl_xor_sync(0xffffffffu, c, 4);
+}
+__device__ __forceinline__ int summed_column() { return 2 * (lane_id() & 3) + ((lane_id() >> 3) & 1) + 8 * (lane_id() >> 4); }
+
 __device__ __forceinline__ float quad_sum(float x) {
   x += __shfl_xor_sync(0xffffffffu, x, 1);
   return x + __shfl_xor_sync(0xffffffffu, x, 2);
 }
-__device__ __forceinline__ float column_sum(float x) {
-  x += __shfl_xor_sync(0xffffffffu, x, 4);
-  x += __shfl_xor_sync(0xffffffffu, x, 8);
-  return x + __shfl_xor_sync(0xffffffffu, x, 16);
+__device__ __forceinline__ float warp_sum(float x) {
+#pragma unroll
+  for (int d = 1; d < 32; d *= 2) x += __shfl_xor_sync(0xffffffffu, x, d);
+  return x;
 }
-__device__ __forceinline__ float warp_sum(float x) { return quad_sum(column_sum(x)); }
 
 }  // namespace plait::kernels::cuda

@@ -13,6 +13,7 @@ struct BackwardShape {
   static constexpr int kWarps = V / kSlice;
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kParts = max_of(1, kWarps / kChunks);  ///< warps that share a chunk where chunks go to warps
+  static constexpr int kEach = max_of(1, kTokens / 32);  ///< tokens a lane, where one warp takes all
   static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
   /// Operands of a whole chunk that stay in registers while the columns of K pass by.
   static constexpr bool kHold = V * static_cast<int>(sizeof(E)) <= 256;
@@ -21,9 +22,9 @@ struct BackwardShape {
   static constexpr int kStateBytes = K * V * kSize;
   static constexpr int kOperandBytes = 32 * static_cast<int>(sizeof(Operand<E>));
   /// The solves make room for sums over warps once they are done.
-  static constexpr int kSumBytes = 4 * (kWarps * kTokens + kWarps * kChunks + kParts * kTokens);
+  static constexpr int kSumBytes = 16 * ((kWarps * kTokens + kWarps + kParts * kTokens + 3) / 4);
   static constexpr int kSolveBytes = max_of(kChunks * Solve<E>::kBytes, kSumBytes);
-  static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kSolveBytes + 2 * kChunks * kOperandBytes + 16 * kTokens;
+  static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kSolveBytes + 2 * kChunks * kOperandBytes + Gates<E>::kBytes * kTokens;
 };
 
 /// A block walks one head of one sequence from its end. Per kTokens tokens, from a checkpoint of the state:
@@ -51,16 +52,17 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   unsigned char* d_states = states + Shape::kChunks * Shape::kStateBytes;  // per chunk dS1^T [V, K]
   unsigned char* solves = d_states + Shape::kChunks * Shape::kStateBytes;
   unsigned char* operands = solves + Shape::kSolveBytes;
-  float* numbers = reinterpret_cast<float*>(operands + 2 * Shape::kChunks * Shape::kOperandBytes);
-  const Gates gates{numbers, numbers + kTokens, numbers + 2 * kTokens, numbers + 3 * kTokens};
+  auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(operands + 2 * Shape::kChunks * Shape::kOperandBytes);
+  float* numbers = reinterpret_cast<float*>(sums + kTokens);
+  const Gates<E> gates{sums, numbers, numbers + kTokens, numbers + 2 * kTokens};
   float* d_beta_sums = reinterpret_cast<float*>(solves);      // [warps, tokens]
-  float* state_sums = d_beta_sums + Shape::kWarps * kTokens;  // [warps, chunks], <S0, dS1>
-  float* gate_sums = state_sums + Shape::kWarps * Shape::kChunks;  // [parts, tokens]
+  float* gate_sums = d_beta_sums + Shape::kWarps * kTokens;   // [parts, tokens]
+  float* state_sums = gate_sums + Shape::kParts * kTokens;    // [warps], <S, dS> after the last token
   const auto state_of = [&](int c) { return Tile<E, K>(states + c * Shape::kStateBytes); };
   const auto d_state_of = [&](int c) { return Tile<E, K>(d_states + c * Shape::kStateBytes); };
   const auto solve_of = [&](int c) { return Solve<E>{solves + c * Solve<E>::kBytes}; };
-  const auto m_of = [&](int c) { return reinterpret_cast<Operand<E>*>(operands + 2 * c * Shape::kOperandBytes); };
-  const auto b_of = [&](int c) { return reinterpret_cast<Operand<E>*>(operands + (2 * c + 1) * Shape::kOperandBytes); };
+  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + 2 * c * Shape::kOperandBytes); };
+  const auto b_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + (2 * c + 1) * Shape::kOperandBytes); };
 
   float next_g = 0.0f, next_beta = 0.0f;
   const auto load_all = [&](int n) {
@@ -86,7 +88,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     const int left = tokens - n * kTokens;
     const int chunks = min(Shape::kChunks, (left + kChunk - 1) / kChunk);
     if (thread < kTokens) {
-      gates.sum[thread] = next_g;
+      gates.rest[thread] = next_g;  // where sum_gates finds them raw
       gates.weight[thread] = next_beta;
     }
     Acc state[K / 16];
@@ -101,7 +103,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     __syncthreads();
 
     for (int c = warp; c < chunks; c += Shape::kWarps) {
-      sum_gates<E>(gates, kChunk * c, gates.sum, gates.weight);
+      sum_gates<E>(gates, kChunk * c, gates.rest, gates.weight);
       multiply_inside<E, K, true>(q_tile, k_tile, kChunk * c, gates, p.scale, solve_of(c), m_of(c), b_of(c));
     }
     __syncthreads();
@@ -118,7 +120,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       for (int i = 0; i < K / 16; ++i) {
         const Operand<E> s = pack<E>(state[i]);
         store(state_of(c), v0, 16 * i, s);
-        multiply(seen, s, load(k_tile, token, 16 * i));
+        multiply(seen, s, load_right(k_tile, token, 16 * i));
       }
       Acc error = unpack(load_transposed(v_tile, token, v0)), target;
 #pragma unroll
@@ -143,12 +145,21 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       for (int i = 0; i < K / 16; ++i) {
 #pragma unroll
         for (int j = 0; j < 8; ++j) state[i].x[j] *= last_decay;
-        multiply(state[i], added, load_transposed(k_tile, token, 16 * i));
+        multiply(state[i], added, load_transposed_right(k_tile, token, 16 * i));
       }
     }
 
-    float own_d_beta[(Shape::kChunks + 1) / 2] = {};  // lanes 0-15 of chunk 2i, 16-31 of chunk 2i + 1
-    float own_state_sum = 0.0f;                       // lane c of chunk c
+    float state_sum = 0.0f;  // <S, dS> after the block's last token
+    if (gated) {
+#pragma unroll
+      for (int i = 0; i < K / 16; ++i) {
+#pragma unroll
+        for (int j = 0; j < 8; ++j) state_sum += state[i].x[j] * d_state[i].x[j];
+      }
+      state_sum = warp_sum(state_sum);
+    }
+    // Of chunk 2i, or 2i + 1 in lanes with bit 2 set.
+    float own_d_beta[(Shape::kChunks + 1) / 2] = {};
 #pragma unroll 1
     for (int c = chunks - 1; c >= 0; --c) {
       const int token = kChunk * c;
@@ -158,21 +169,11 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       const Operand<E> d_out = load_transposed(o_tile, token, v0);  // dO^T
       Acc d_fresh = zero_acc(), inside = zero_acc();
       multiply(inside, d_out, load_lanes(m_of(c)));
-      float state_sum = 0.0f;
 #pragma unroll
       for (int i = 0; i < K / 16; ++i) {
         const Operand<E> d_s = pack<E>(d_state[i]);
         store(d_state_of(c), v0, 16 * i, d_s);
-        multiply(d_fresh, d_s, load(k_tile, token, 16 * i));
-        if (gated) {
-          const Acc s = unpack(load(state_of(c), v0, 16 * i));
-#pragma unroll
-          for (int j = 0; j < 8; ++j) state_sum += s.x[j] * d_state[i].x[j];
-        }
-      }
-      if (gated) {
-        state_sum = warp_sum(state_sum) * last_decay;
-        if (lane == c) own_state_sum = state_sum;
+        multiply(d_fresh, d_s, load_right(k_tile, token, 16 * i));
       }
 #pragma unroll
       for (int i = 0; i < 8; ++i) d_fresh.x[i] = inside.x[i] + rest[i] * d_fresh.x[i];
@@ -180,17 +181,16 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       multiply(y, split<E>(d_fresh), solve_of(c).columns());
       const Acc error = unpack(load_own(y_tile, token, v0));
       __syncwarp();
-      float sums[4];
+      float by_token[4];
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int a = (i & 1) + 4 * (i >> 1);  // the entry of the column in the upper half
-        sums[i] = column_sum(y.x[a] * error.x[a] + y.x[a + 2] * error.x[a + 2]);
+        const int a = (i & 1) + 4 * (i >> 1);  // the entry of column i in the upper half
+        by_token[i] = y.x[a] * error.x[a] + y.x[a + 2] * error.x[a + 2];
       }
-      const int pick = (lane / 4) & 3;
-      const float mine = pick == 0 ? sums[0] : pick == 1 ? sums[1] : pick == 2 ? sums[2] : sums[3];
+      const float d_beta = column_sums(by_token);
 #pragma unroll
       for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
-        if (c == 2 * i + lane / 16) own_d_beta[i] = mine;
+        if (c == 2 * i + ((lane >> 2) & 1)) own_d_beta[i] = d_beta;
       }
       Acc from_q = unpack(d_out), from_k;
 #pragma unroll
@@ -205,21 +205,18 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       for (int i = 0; i < K / 16; ++i) {
 #pragma unroll
         for (int j = 0; j < 8; ++j) d_state[i].x[j] *= last_decay;
-        multiply(d_state[i], q_factor, load_transposed(q_tile, token, 16 * i));
-        multiply(d_state[i], k_factor, load_transposed(k_tile, token, 16 * i));
+        multiply(d_state[i], q_factor, load_transposed_right(q_tile, token, 16 * i));
+        multiply(d_state[i], k_factor, load_transposed_right(k_tile, token, 16 * i));
       }
     }
     __syncthreads();
 
-    {
-      const int pick = 2 * (lane & 3) + ((lane >> 2) & 1) + 8 * ((lane >> 3) & 1);
 #pragma unroll
-      for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
-        const int c = 2 * i + lane / 16;
-        if (c < Shape::kChunks) d_beta_sums[warp * kTokens + kChunk * c + pick] = own_d_beta[i];
-      }
-      if (lane < Shape::kChunks) state_sums[warp * Shape::kChunks + lane] = own_state_sum;
+    for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
+      const int c = 2 * i + ((lane >> 2) & 1);
+      if (c < Shape::kChunks) d_beta_sums[warp * kTokens + kChunk * c + summed_column()] = own_d_beta[i];
     }
+    if (lane == 0) state_sums[warp] = state_sum;
     for (int c = warp / Shape::kParts; c < chunks; c += Shape::kWarps / Shape::kParts) {
       const int token = kChunk * c, part = warp % Shape::kParts;
       Operand<E> held[Shape::kHold ? 3 * (V / 16) : 1];
@@ -238,15 +235,15 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       Acc d_m = zero_acc(), d_b = zero_acc();  // (dm)^T; beta times -db
 #pragma unroll
       for (int j = 0; j < V / 16; ++j) {
-        multiply(d_m, fresh(j), d_out(j));
-        multiply(d_b, y(j), fresh(j));
+        multiply(d_m, fresh(j), to_right(d_out(j)));
+        multiply(d_b, y(j), to_right(fresh(j)));
       }
-      const Acc m = unpack(load_lanes(m_of(c))), b = unpack(load_lanes(b_of(c)));
+      const Acc m = unpack(to_left(load_lanes(m_of(c)))), b = unpack(to_left(load_lanes(b_of(c))));
       float gate_row[2] = {}, gate_column[4] = {};
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const int row = acc_row(i), col = acc_col(i);
-        const float decay = decay_of<E>(-fabsf(gates.sum[token + row] - gates.sum[token + col]));
+        const float decay = decay_of<E>(gate_distance(gates, token + row, token + col));
         d_m.x[i] = col >= row ? d_m.x[i] : 0.0f;
         d_b.x[i] = row > col ? -d_b.x[i] : 0.0f;
         const float moved = d_b.x[i] * b.x[i] - d_m.x[i] * m.x[i];
@@ -267,10 +264,10 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         Acc d_q = zero_acc(), d_k = zero_acc(), d_rest = zero_acc();
 #pragma unroll
         for (int j = 0; j < V / 16; ++j) {
-          const Operand<E> s = load_transposed(state_of(c), 16 * j, 16 * i);
+          const Right<E> s = load_transposed_right(state_of(c), 16 * j, 16 * i);
           multiply(d_q, d_out(j), s);
           multiply(d_k, y(j), s);
-          multiply(d_rest, fresh(j), load_transposed(d_state_of(c), 16 * j, 16 * i));
+          multiply(d_rest, fresh(j), load_transposed_right(d_state_of(c), 16 * j, 16 * i));
         }
         const Acc queries = unpack(load(q_tile, token, 16 * i)), keys = unpack(load(k_tile, token, 16 * i));
 #pragma unroll
@@ -284,7 +281,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
           rest_sum[r] += d_rest.x[e] * keys.x[e];
           d_k.x[e] += d_rest.x[e];
         }
-        const Operand<E> keys_columns = load_transposed(k_tile, token, 16 * i), queries_columns = load_transposed(q_tile, token, 16 * i);
+        const Right<E> keys_columns = load_transposed_right(k_tile, token, 16 * i),
+                       queries_columns = load_transposed_right(q_tile, token, 16 * i);
         multiply(d_q, k_by_q, keys_columns);
         multiply(d_k, k_by_k, keys_columns);
         multiply(d_k, q_by_k, queries_columns);
@@ -293,7 +291,6 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         store(k_tile, token, 16 * i, pack<E>(d_k));
       }
       if (gated) {
-        const float carried = warp_sum(rest_sum[0] + rest_sum[1]);
         float* to = gate_sums + part * kTokens + token;
         float row[2];
 #pragma unroll
@@ -304,15 +301,9 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         }
         __syncwarp();
         if (part == 0) {
-          const int pick = (lane / 4) & 3;
-          float sums[4];
-#pragma unroll
-          for (int i = 0; i < 4; ++i) sums[i] = column_sum(gate_column[i]);
-          const float mine = pick == 0 ? sums[0] : pick == 1 ? sums[1] : pick == 2 ? sums[2] : sums[3];
-          if (lane < 16) to[2 * (lane & 3) + ((lane >> 2) & 1) + 8 * (lane >> 3)] -= mine;
-          __syncwarp();
+          const float sum = column_sums(gate_column);
+          if ((lane & 4) == 0) to[summed_column()] -= sum;
         }
-        if (lane == 0) to[kChunk - 1] += carried;
       }
     }
     __syncthreads();
@@ -323,22 +314,32 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + thread) * p.heads;
       if (thread < left) store_gate(p.d_beta, p.gate_type, index, d_beta);
     }
-    if (gated && warp * 32 < kTokens) {
-      const int t = min(thread, kTokens - 1), c = t / kChunk;
-      float sum = 0.0f;
-      if (c < chunks) {
-        for (int i = 0; i < Shape::kParts; ++i) sum += gate_sums[i * kTokens + t];
-        if (t % kChunk == kChunk - 1) {
-          for (int w = 0; w < Shape::kWarps; ++w) sum += state_sums[w * Shape::kChunks + c];
-        }
-      }
+    if (gated && warp == 0) {
+      // dg is the sum over later tokens of dG, and of what the state after the last one passes on.
+      constexpr int kEach = Shape::kEach;
+      float own[kEach], sum = 0.0f;
 #pragma unroll
-      for (int d = 1; d < kChunk; d *= 2) {
-        const float after = __shfl_down_sync(0xffffffffu, sum, d, 16);
-        if ((lane & 15) + d < 16) sum += after;
+      for (int i = kEach - 1; i >= 0; --i) {
+        const int t = kEach * lane + i;
+        if (t < kChunk * chunks) {
+          for (int part = 0; part < Shape::kParts; ++part) sum += gate_sums[part * kTokens + t];
+        }
+        own[i] = sum;
       }
-      const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + thread) * p.heads;
-      if (thread < kTokens && thread < left) store_gate(p.d_g, p.gate_type, index, sum);
+      float after = sum;
+#pragma unroll
+      for (int d = 1; d < 32; d *= 2) {
+        const float next = __shfl_down_sync(0xffffffffu, after, d);
+        if (lane + d < 32) after += next;
+      }
+      after -= sum;
+      for (int w = 0; w < Shape::kWarps; ++w) after += state_sums[w];
+#pragma unroll
+      for (int i = 0; i < kEach; ++i) {
+        const int t = kEach * lane + i;
+        const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + t) * p.heads;
+        if (t < kTokens && t < left) store_gate(p.d_g, p.gate_type, index, own[i] + after);
+      }
     }
     const auto write = [&](const auto& tile, void* to, int width) {
       constexpr int kPieces = std::remove_reference_t<decltype(tile)>::kPieces;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <type_traits>
+
 #include "kernels/common/tile.cuh"
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
 
@@ -13,9 +15,12 @@ inline constexpr int kChunk = 16;
 /// Rows of V that a warp owns: its slice of the state is S^T [16, K].
 inline constexpr int kSlice = 16;
 
-/// Per token of a block's chunks, in shared memory.
+/// Per token of a block's chunks, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few digits.
+template <class E>
 struct Gates {
-  float* sum;     ///< G
+  using Sum = std::conditional_t<sizeof(E) == 4, double, float>;
+  static constexpr int kBytes = static_cast<int>(sizeof(Sum)) + 12;
+  Sum* sum;       ///< G
   float* decay;   ///< e^G
   float* rest;    ///< e^(G_last - G)
   float* weight;  ///< beta
@@ -47,15 +52,22 @@ struct Solve {
   unsigned char* memory;
 
   /// result[i][j] = T[i][j].
-  __device__ __forceinline__ Precise<E> rows() const {
+  __device__ __forceinline__ PreciseRight<E> rows() const {
     if constexpr (sizeof(E) == 2) {
-      return {load_transposed(Tile<Bf16, 16>(memory), 0, 0), load_transposed(Tile<Bf16, 16>(memory + 512), 0, 0)};
+      return {load_transposed_right(Tile<Bf16, 16>(memory), 0, 0), load_transposed_right(Tile<Bf16, 16>(memory + 512), 0, 0)};
     } else {
-      return {load_transposed(Tile<float, 16>(memory), 0, 0)};
+      return {load_transposed_right(Tile<float, 16>(memory), 0, 0)};
     }
   }
   /// result[i][j] = T[j][i].
-  __device__ __forceinline__ Precise<E> columns() const {
+  __device__ __forceinline__ PreciseRight<E> columns() const {
+    if constexpr (sizeof(E) == 2) {
+      return {load_right(Tile<Bf16, 16>(memory), 0, 0), load_right(Tile<Bf16, 16>(memory + 512), 0, 0)};
+    } else {
+      return {load_right(Tile<float, 16>(memory), 0, 0)};
+    }
+  }
+  __device__ __forceinline__ Precise<E> left_columns() const {
     if constexpr (sizeof(E) == 2) {
       return {load(Tile<Bf16, 16>(memory), 0, 0), load(Tile<Bf16, 16>(memory + 512), 0, 0)};
     } else {
@@ -63,23 +75,25 @@ struct Solve {
     }
   }
 
-  /// Inverts I + a: a is strictly lower triangular, in the accumulators of a whole warp. Each lane solves for one column by
-  /// forward substitution in fp32, which stays exact where powers of a would grow (equal keys, beta near 2).
+  /// Inverts I + a, a strictly lower triangular, by a whole warp. Forward substitution in fp32, a lane a column, for the two
+  /// 8 x 8 blocks X11, X22 on the diagonal; below them -X22 a21 X11. Powers of a, which a series would need, grow to 1e5 and
+  /// cancel where keys are alike and beta is near 2.
   __device__ __forceinline__ void invert(const Acc& a) const {
-    float* rows = reinterpret_cast<float*>(memory);
+    float* rows_of_a = reinterpret_cast<float*>(memory);
 #pragma unroll
     for (int i = 0; i < 8; i += 2) {
-      *reinterpret_cast<float2*>(rows + acc_row(i) * 16 + acc_col(i)) = make_float2(a.x[i], a.x[i + 1]);
+      *reinterpret_cast<float2*>(rows_of_a + acc_row(i) * 16 + acc_col(i)) = make_float2(a.x[i], a.x[i + 1]);
     }
     __syncwarp();
-    const int lane = lane_id(), column = lane & 15;
-    float t[16];
+    const int lane = lane_id(), column = lane & 15, block = column / 8;
+    const float* rows_of_block = rows_of_a + block * (8 * 16 + 8);
+    float t[8];
 #pragma unroll
-    for (int i = 0; i < 16; ++i) {
-      float sum = i == column ? 1.0f : 0.0f;
+    for (int i = 0; i < 8; ++i) {
+      float sum = i == (column & 7) ? 1.0f : 0.0f;
 #pragma unroll
       for (int j = 0; j < i; j += 4) {
-        const float4 x = *reinterpret_cast<const float4*>(rows + i * 16 + j);
+        const float4 x = *reinterpret_cast<const float4*>(rows_of_block + i * 16 + j);
         sum -= x.x * t[j];
         if (j + 1 < i) sum -= x.y * t[j + 1];
         if (j + 2 < i) sum -= x.z * t[j + 2];
@@ -91,75 +105,98 @@ struct Solve {
     if constexpr (sizeof(E) == 2) {
       const bool low = lane >= 16;
       const Tile<Bf16, 16> tile(memory + (low ? 512 : 0));
-      std::uint32_t pairs[8];
+      std::uint32_t pairs[4];
 #pragma unroll
-      for (int i = 0; i < 8; ++i) {
+      for (int i = 0; i < 4; ++i) {
         const std::uint32_t high = pack_bf16(t[2 * i], t[2 * i + 1]);
         const std::uint32_t rest = pack_bf16(t[2 * i] - low_bf16(high), t[2 * i + 1] - high_bf16(high));
         pairs[i] = low ? rest : high;
       }
-      *reinterpret_cast<uint4*>(tile.piece(column, 0)) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
-      *reinterpret_cast<uint4*>(tile.piece(column, 1)) = make_uint4(pairs[4], pairs[5], pairs[6], pairs[7]);
+      *reinterpret_cast<uint4*>(tile.piece(column, block)) = make_uint4(pairs[0], pairs[1], pairs[2], pairs[3]);
+      *reinterpret_cast<uint4*>(tile.piece(column, 1 - block)) = make_uint4(0, 0, 0, 0);
     } else if (lane < 16) {
       const Tile<float, 16> tile(memory);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        *reinterpret_cast<float4*>(tile.piece(column, i)) = make_float4(t[4 * i], t[4 * i + 1], t[4 * i + 2], t[4 * i + 3]);
+      for (int i = 0; i < 2; ++i) {
+        *reinterpret_cast<float4*>(tile.piece(column, 2 * block + i)) = make_float4(t[4 * i], t[4 * i + 1], t[4 * i + 2], t[4 * i + 3]);
+        *reinterpret_cast<float4*>(tile.piece(column, 2 * (1 - block) + i)) = make_float4(0, 0, 0, 0);
       }
+    }
+    __syncwarp();
+    Acc off = zero_acc(), half = zero_acc(), merged = zero_acc();
+    off.x[2] = a.x[2];
+    off.x[3] = a.x[3];
+    multiply<false>(half, left_columns(), to_right(split<E>(off)));  // (a21 X11)^T
+    multiply<false>(merged, split<E>(half), rows());                 // (X22 a21 X11)^T
+    __syncwarp();
+    const int row = lane / 4, col = 8 + 2 * (lane & 3);
+    if constexpr (sizeof(E) == 2) {
+      const std::uint32_t high = pack_bf16(-merged.x[4], -merged.x[5]);
+      *reinterpret_cast<std::uint32_t*>(Tile<Bf16, 16>(memory).at(row, col)) = high;
+      *reinterpret_cast<std::uint32_t*>(Tile<Bf16, 16>(memory + 512).at(row, col)) =
+          pack_bf16(-merged.x[4] - low_bf16(high), -merged.x[5] - high_bf16(high));
+    } else {
+      *reinterpret_cast<float2*>(Tile<float, 16>(memory).at(row, col)) = make_float2(-merged.x[4], -merged.x[5]);
     }
   }
 };
 
 /// Turns the raw g and beta of a chunk's tokens (first at `token`) into its Gates. By a whole warp.
 template <class E>
-__device__ __forceinline__ void sum_gates(const Gates& gates, int token, const float* raw_g, const float* raw_beta) {
+__device__ __forceinline__ void sum_gates(const Gates<E>& gates, int token, const float* raw_g, const float* raw_beta) {
   const int lane = lane_id(), t = token + (lane & 15);
-  float sum = raw_g[t];
+  typename Gates<E>::Sum sum = raw_g[t];
   const float weight = raw_beta[t];
 #pragma unroll
   for (int d = 1; d < kChunk; d *= 2) {
-    const float before = __shfl_up_sync(0xffffffffu, sum, d, 16);
+    const auto before = __shfl_up_sync(0xffffffffu, sum, d, 16);
     if ((lane & 15) >= d) sum += before;
   }
-  const float last = __shfl_sync(0xffffffffu, sum, 15, 16);
+  const auto last = __shfl_sync(0xffffffffu, sum, 15, 16);
   __syncwarp();
   if (lane < 16) {
     gates.sum[t] = sum;
-    gates.decay[t] = decay_of<E>(sum);
-    gates.rest[t] = decay_of<E>(last - sum);
+    gates.decay[t] = decay_of<E>(static_cast<float>(sum));
+    gates.rest[t] = decay_of<E>(static_cast<float>(last - sum));
     gates.weight[t] = weight;
   }
   __syncwarp();
 }
 
+/// -|G_i - G_j|: serves both triangles of a chunk, and never makes an exponent above 0.
+template <class E>
+__device__ __forceinline__ float gate_distance(const Gates<E>& gates, int i, int j) {
+  return -fabsf(static_cast<float>(gates.sum[i] - gates.sum[j]));
+}
+
 /// A chunk's products, by a whole warp: T into `solve`; m (kBackward: its transpose) into `m`; kBackward: b into `b`.
 template <class E, int K, bool kBackward>
-__device__ __forceinline__ void multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, int token, const Gates& gates,
-                                                float scale, const Solve<E>& solve, Operand<E>* m, Operand<E>* b) {
+__device__ __forceinline__ void multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, int token, const Gates<E>& gates,
+                                                float scale, const Solve<E>& solve, Right<E>* m, Right<E>* b) {
   Acc kk = zero_acc(), qk = zero_acc();
 #pragma unroll
   for (int c = 0; c < K; c += 16) {
     const Operand<E> keys = load(k, token, c), queries = load(q, token, c);
-    multiply(kk, keys, keys);
+    const Right<E> right_keys = to_right(keys);
+    multiply(kk, keys, right_keys);
     if constexpr (kBackward) {
-      multiply(qk, keys, queries);
+      multiply(qk, keys, to_right(queries));
     } else {
-      multiply(qk, queries, keys);
+      multiply(qk, queries, right_keys);
     }
   }
   Acc a, b_acc, m_acc;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const int row = acc_row(i), col = acc_col(i);
-    // Serves both triangles, and never has an exponent above 0.
-    const float decay = decay_of<E>(-fabsf(gates.sum[token + row] - gates.sum[token + col]));
+    const float decay = decay_of<E>(gate_distance(gates, token + row, token + col));
     b_acc.x[i] = row > col ? decay * kk.x[i] : 0.0f;
     a.x[i] = gates.weight[token + row] * b_acc.x[i];
     const bool seen = kBackward ? col >= row : row >= col;
     m_acc.x[i] = seen ? scale * decay * qk.x[i] : 0.0f;
   }
-  store_lanes(m, pack<E>(m_acc));
-  if constexpr (kBackward) store_lanes(b, pack<E>(b_acc));
+  store_lanes(m, to_right(pack<E>(m_acc)));
+  if constexpr (kBackward) store_lanes(b, to_right(pack<E>(b_acc)));
   solve.invert(a);
 }
 

@@ -15,7 +15,7 @@ struct ForwardShape {
   static constexpr int kStageBytes = kTokens * (2 * K + V) * static_cast<int>(sizeof(E));
   static constexpr int kInsideBytes = kChunks * (Solve<E>::kBytes + 32 * static_cast<int>(sizeof(Operand<E>)));
   static constexpr int bytes(std::int64_t tokens) {
-    return (tokens > kTokens ? 2 : 1) * kStageBytes + kInsideBytes + 6 * kTokens * static_cast<int>(sizeof(float));
+    return (tokens > kTokens ? 2 : 1) * kStageBytes + kInsideBytes + kTokens * (Gates<E>::kBytes + 8);
   }
 };
 
@@ -41,12 +41,13 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
 
   unsigned char* inside = shared + (loads > 1 ? 2 : 1) * Shape::kStageBytes;
   unsigned char* m_memory = inside + Shape::kChunks * Solve<E>::kBytes;
-  float* numbers = reinterpret_cast<float*>(inside + Shape::kInsideBytes);
-  const Gates gates{numbers, numbers + kTokens, numbers + 2 * kTokens, numbers + 3 * kTokens};
-  float* raw_g = numbers + 4 * kTokens;
+  auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(inside + Shape::kInsideBytes);
+  float* numbers = reinterpret_cast<float*>(sums + kTokens);
+  const Gates<E> gates{sums, numbers, numbers + kTokens, numbers + 2 * kTokens};
+  float* raw_g = numbers + 3 * kTokens;
   float* raw_beta = raw_g + kTokens;
   const auto solve_of = [&](int c) { return Solve<E>{inside + c * Solve<E>::kBytes}; };
-  const auto m_of = [&](int c) { return reinterpret_cast<Operand<E>*>(m_memory) + 32 * c; };
+  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(m_memory) + 32 * c; };
   const auto q_tile = [&](int n) { return Tile<E, K>(shared + (n & 1) * Shape::kStageBytes); };
   const auto k_tile = [&](int n) { return Tile<E, K>(q_tile(n).memory + kTokens * K * sizeof(E)); };
   const auto v_tile = [&](int n) { return Tile<E, V>(q_tile(n).memory + 2 * kTokens * K * sizeof(E)); };
@@ -105,8 +106,8 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
       Acc seen = zero_acc(), out = zero_acc();  // (k S)^T, (q S)^T [16 of V, tokens]
 #pragma unroll
       for (int i = 0; i < K / 16; ++i) {
-        multiply(seen, state_operand[i], load(keys, token, 16 * i));
-        multiply(out, state_operand[i], load(queries, token, 16 * i));
+        multiply(seen, state_operand[i], load_right(keys, token, 16 * i));
+        multiply(out, state_operand[i], load_right(queries, token, 16 * i));
       }
       Acc target = unpack(load_transposed(values, token, v0));
 #pragma unroll
@@ -125,7 +126,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
       for (int i = 0; i < K / 16; ++i) {
 #pragma unroll
         for (int j = 0; j < 8; ++j) state[i].x[j] *= last_decay;
-        multiply(state[i], added, load_transposed(keys, token, 16 * i));
+        multiply(state[i], added, load_transposed_right(keys, token, 16 * i));
         state_operand[i] = pack<E>(state[i]);
       }
     }

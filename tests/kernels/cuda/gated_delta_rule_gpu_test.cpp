@@ -65,7 +65,7 @@ struct Float32 {
   using Real = float;
   static float round(float x) { return x; }
 };
-/// Operands and results of every product in bf16, sums and the state in fp32.
+/// As tensor operations on bf16 make it: operands and results of every product in bf16, sums and the state in fp32.
 struct Bfloat16 {
   using Real = float;
   static float round(float x) { return to_bf16(x); }
@@ -83,7 +83,7 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
   const std::size_t head = static_cast<std::size_t>(n) * H + static_cast<std::size_t>(h);
   const auto row = [&](std::size_t t) { return (static_cast<std::size_t>(n) * T + t) * H + static_cast<std::size_t>(h); };
   const auto get = [&](const char* name, std::size_t i) { return static_cast<Real>(in.at(name)[i]); };
-  const Real scale_r = static_cast<Real>(scale);
+  const Real scale_r = r(static_cast<Real>(scale));
 
   std::vector<Real> states((T + 1) * K * V), errors(T * V), news(T * V), decays(T, 1);
   for (std::size_t i = 0; i < K * V; ++i) states[i] = c.initial_state ? get("S0", head * K * V + i) : Real(0);
@@ -98,7 +98,7 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
     Real* fresh = &news[t * V];
     for (std::size_t j = 0; j < V; ++j) error[j] = o[j] = 0;
     for (std::size_t i = 0; i < K; ++i) {
-      q[i] = get("q", row(t) * K + i);
+      q[i] = r(scale_r * get("q", row(t) * K + i));
       k[i] = get("k", row(t) * K + i);
       for (std::size_t j = 0; j < V; ++j) {
         after[i * V + j] = decay * before[i * V + j];
@@ -111,11 +111,11 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
     }
     for (std::size_t i = 0; i < K; ++i) {
       for (std::size_t j = 0; j < V; ++j) {
-        after[i * V + j] += k[i] * fresh[j];
+        after[i * V + j] += r(k[i] * fresh[j]);
         o[j] += r(after[i * V + j]) * q[i];
       }
     }
-    for (std::size_t j = 0; j < V; ++j) out["o"][row(t) * V + j] = r(scale_r * o[j]);
+    for (std::size_t j = 0; j < V; ++j) out["o"][row(t) * V + j] = r(o[j]);
   }
   for (std::size_t i = 0; i < K * V; ++i) out["ST"][head * K * V + i] = states[T * K * V + i];
 
@@ -132,15 +132,15 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
       d_fresh[j] = 0;
     }
     for (std::size_t i = 0; i < K; ++i) {
-      q[i] = get("q", row(t) * K + i);
+      q[i] = r(scale_r * get("q", row(t) * K + i));
       k[i] = get("k", row(t) * K + i);
       Real dq = 0;
       for (std::size_t j = 0; j < V; ++j) {
         dq += r(after[i * V + j]) * d_out[j];
-        d_state[i * V + j] += scale_r * q[i] * d_out[j];
+        d_state[i * V + j] += r(q[i] * d_out[j]);
         d_fresh[j] += r(d_state[i * V + j]) * k[i];
       }
-      out["dq"][row(t) * K + i] = r(scale_r * dq);
+      out["dq"][row(t) * K + i] = r(scale_r * r(dq));
     }
     Real d_beta = 0;
     for (std::size_t j = 0; j < V; ++j) {
@@ -155,8 +155,8 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
       for (std::size_t j = 0; j < V; ++j) {
         dk += r(d_state[i * V + j]) * fresh[j];
         dk_error += r(decay * before[i * V + j]) * d_error[j];
-        d_state[i * V + j] -= k[i] * d_error[j];
-        d_decay += d_state[i * V + j] * before[i * V + j];
+        d_state[i * V + j] -= r(k[i] * d_error[j]);
+        d_decay += r(r(d_state[i * V + j]) * r(before[i * V + j]));
         d_state[i * V + j] *= decay;
       }
       out["dk"][row(t) * K + i] = r(r(dk) - r(dk_error));
@@ -414,7 +414,7 @@ void check(const Case& c) {
 }
 
 class GatedDeltaRuleOnGpu : public testing::TestWithParam<PlaitDataType> {
- protected:
+ public:
   void SetUp() override {
     char message[256] = "";
     if (plait_cuda_device(message, sizeof message)) GTEST_SKIP() << message;
