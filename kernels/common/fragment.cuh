@@ -20,6 +20,10 @@ __device__ __forceinline__ int lane_id() { return static_cast<int>(threadIdx.x &
 __device__ __forceinline__ int acc_row(int i) { return lane_id() / 4 + 8 * ((i >> 1) & 1); }
 __device__ __forceinline__ int acc_col(int i) { return 2 * (lane_id() & 3) + (i & 1) + 8 * (i >> 2); }
 __device__ __forceinline__ Acc zero_acc() { return Acc{}; }
+__device__ __forceinline__ void add(Acc& a, const Acc& b) {
+#pragma unroll
+  for (int i = 0; i < 8; ++i) a.x[i] += b.x[i];
+}
 
 /// 16 x 16 as an operand of a product: bf16 pairs, or fp32.
 template <class E>
@@ -176,9 +180,11 @@ __device__ __forceinline__ void multiply(Acc& c, const Operand<float>& a, const 
 }
 template <bool kLow = true>
 __device__ __forceinline__ void multiply(Acc& c, const Precise<Bf16>& a, const PreciseRight<Bf16>& b) {
-  multiply<kLow>(c, a.low, b.high);
-  multiply<kLow>(c, a.high, b.low);
+  Acc rest = zero_acc();
+  multiply<kLow>(rest, a.low, b.high);
   multiply<kLow>(c, a.high, b.high);
+  multiply<kLow>(rest, a.high, b.low);
+  add(c, rest);
 }
 template <bool kLow = true>
 __device__ __forceinline__ void multiply(Acc& c, const Precise<float>& a, const PreciseRight<float>& b) {

@@ -208,6 +208,8 @@ __device__ __forceinline__ O load_lanes(const O* at) {
 __device__ __forceinline__ void copy_async(void* to, const void* from, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0) : "memory");
 }
+/// Asks for one cache line of device memory ahead of its load.
+__device__ __forceinline__ void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
 /// kRows rows of a tile from device memory, by all threads of the block; rows from `valid` on become zero.
@@ -221,6 +223,21 @@ __device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from
     const bool inside = row < valid;
     copy_async(t.piece(row, piece), from + (inside ? row * row_stride : 0) + piece * t.kPerPiece, inside);
   }
+}
+
+/// All lines of rows that load_rows will load.
+template <class E, int kCols, int kRows, int kThreads>
+__device__ __forceinline__ void prefetch_rows(const E* from, std::int64_t row_stride) {
+  constexpr int kLines = (kCols * static_cast<int>(sizeof(E)) + 127) / 128;
+  for (int i = static_cast<int>(threadIdx.x); i < kRows * kLines; i += kThreads) {
+    prefetch(from + (i / kLines) * row_stride + (i % kLines) * (128 / static_cast<int>(sizeof(E))));
+  }
+}
+
+/// The trace of an accumulator, in parts: sum them over the warp.
+__device__ __forceinline__ float diagonal_part(const Acc& a) {
+  const int offset = lane_id() / 4 - 2 * (lane_id() & 3);
+  return offset == 0 ? a.x[0] + a.x[6] : offset == 1 ? a.x[1] + a.x[7] : 0.0f;
 }
 
 /// Sums over the rows of a warp's accumulator of its four columns a lane; the lane gets the sum of column summed_column().

@@ -10,10 +10,10 @@ template <class E, int K, int V>
 struct BackwardShape {
   static constexpr int kTokens = checkpoint_tokens<E, K, V>();  ///< that a block holds at once
   static constexpr int kChunks = kTokens / kChunk;
-  static constexpr int kWarps = V / kSlice;
+  static constexpr int kSlices = V / kSlice;                  ///< warps that hold a slice of the states
+  static constexpr int kWarps = max_of(kSlices, kChunks);     ///< all take chunks
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kParts = max_of(1, kWarps / kChunks);  ///< warps that share a chunk where chunks go to warps
-  static constexpr int kEach = max_of(1, kTokens / 32);  ///< tokens a lane, where one warp takes all
   static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
   /// Operands of a whole chunk that stay in registers while the columns of K pass by.
   static constexpr bool kHold = V * static_cast<int>(sizeof(E)) <= 256;
@@ -22,7 +22,7 @@ struct BackwardShape {
   static constexpr int kStateBytes = K * V * kSize;
   static constexpr int kOperandBytes = 32 * static_cast<int>(sizeof(Operand<E>));
   /// The solves make room for sums over warps once they are done.
-  static constexpr int kSumBytes = 16 * ((kWarps * kTokens + kWarps + kParts * kTokens + 3) / 4);
+  static constexpr int kSumBytes = 16 * ((kSlices * (kTokens + kChunks) + kParts * kTokens + 3) / 4);
   static constexpr int kSolveBytes = max_of(kChunks * Solve<E>::kBytes, kSumBytes);
   static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kSolveBytes + 2 * kChunks * kOperandBytes + Gates<E>::kBytes * kTokens;
 };
@@ -55,9 +55,9 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(operands + 2 * Shape::kChunks * Shape::kOperandBytes);
   float* numbers = reinterpret_cast<float*>(sums + kTokens);
   const Gates<E> gates{sums, numbers, numbers + kTokens, numbers + 2 * kTokens};
-  float* d_beta_sums = reinterpret_cast<float*>(solves);      // [warps, tokens]
-  float* gate_sums = d_beta_sums + Shape::kWarps * kTokens;   // [parts, tokens]
-  float* state_sums = gate_sums + Shape::kParts * kTokens;    // [warps], <S, dS> after the last token
+  float* d_beta_sums = reinterpret_cast<float*>(solves);       // [slices, tokens]
+  float* gate_sums = d_beta_sums + Shape::kSlices * kTokens;   // [parts, tokens]
+  float* state_sums = gate_sums + Shape::kParts * kTokens;     // [slices, chunks], e^(G_last) <S0, dS1>
   const auto state_of = [&](int c) { return Tile<E, K>(states + c * Shape::kStateBytes); };
   const auto d_state_of = [&](int c) { return Tile<E, K>(d_states + c * Shape::kStateBytes); };
   const auto solve_of = [&](int c) { return Solve<E>{solves + c * Solve<E>::kBytes}; };
@@ -82,7 +82,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
 
   if (loads > 0) load_all(loads - 1);
   Acc d_state[K / 16];  // dS^T [16, K]
-  load_state<K, V>(d_state, p.d_final_state ? p.d_final_state + head * K * V : nullptr, v0);
+  const bool holds_state = warp < Shape::kSlices;
+  load_state<K, V>(d_state, p.d_final_state && holds_state ? p.d_final_state + head * K * V : nullptr, v0);
 
   for (int n = loads - 1; n >= 0; --n) {
     const int left = tokens - n * kTokens;
@@ -92,15 +93,28 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       gates.weight[thread] = next_beta;
     }
     Acc state[K / 16];
-    if (n > 0) {
+    if (n > 0 && holds_state) {
       const Operand<E>* at = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp);
 #pragma unroll
       for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(at + 32 * i));
     } else {
-      load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
+      load_state<K, V>(state, p.initial_state && holds_state ? p.initial_state + head * K * V : nullptr, v0);
     }
     wait_for_copies();
     __syncthreads();
+    if (n > 0) {  // the next loads: there is no room for them yet
+      const std::int64_t at = first + (n - 1) * kTokens * p.heads;
+      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.q) + at * K, p.heads * K);
+      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.k) + at * K, p.heads * K);
+      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.v) + at * V, p.heads * V);
+      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.d_output) + at * V, p.heads * V);
+      if (n > 1 && holds_state) {
+        const Operand<E>* next = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 2, warp);
+        for (int i = lane; i < (K / 16) * Shape::kOperandBytes / 128; i += 32) {
+          prefetch(reinterpret_cast<const unsigned char*>(next) + 128 * i);
+        }
+      }
+    }
 
     for (int c = warp; c < chunks; c += Shape::kWarps) {
       sum_gates<E>(gates, kChunk * c, gates.rest, gates.weight);
@@ -108,115 +122,120 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     }
     __syncthreads();
 
-    // Forward again: S0, Vn and U = (v - decayed S0 k) - b Vn, whose product with Y is dbeta.
-#pragma unroll 1
-    for (int c = 0; c < chunks; ++c) {
-      const int token = kChunk * c;
-      const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
-                    weight = load_columns(gates.weight, token);
-      const float last_decay = gates.decay[token + kChunk - 1];
-      Acc seen = zero_acc();
-#pragma unroll
-      for (int i = 0; i < K / 16; ++i) {
-        const Operand<E> s = pack<E>(state[i]);
-        store(state_of(c), v0, 16 * i, s);
-        multiply(seen, s, load_right(k_tile, token, 16 * i));
-      }
-      Acc error = unpack(load_transposed(v_tile, token, v0)), target;
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        error.x[i] -= decay[i] * seen.x[i];
-        target.x[i] = weight[i] * error.x[i];
-      }
-      Acc fresh = zero_acc();
-      multiply(fresh, split<E>(target), solve_of(c).rows());
-      const Operand<E> fresh_operand = pack<E>(fresh);
-      Acc inside = zero_acc();
-      multiply(inside, fresh_operand, load_lanes(b_of(c)));
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        error.x[i] -= inside.x[i];
-        fresh.x[i] *= rest[i];
-      }
-      store_transposed(v_tile, token, v0, fresh_operand);
-      store_own(y_tile, token, v0, pack<E>(error));
-      const Operand<E> added = pack<E>(fresh);
-#pragma unroll
-      for (int i = 0; i < K / 16; ++i) {
-#pragma unroll
-        for (int j = 0; j < 8; ++j) state[i].x[j] *= last_decay;
-        multiply(state[i], added, load_transposed_right(k_tile, token, 16 * i));
-      }
-    }
-
-    float state_sum = 0.0f;  // <S, dS> after the block's last token
-    if (gated) {
-#pragma unroll
-      for (int i = 0; i < K / 16; ++i) {
-#pragma unroll
-        for (int j = 0; j < 8; ++j) state_sum += state[i].x[j] * d_state[i].x[j];
-      }
-      state_sum = warp_sum(state_sum);
-    }
+    float own_state_sums[4] = {};
     // Of chunk 2i, or 2i + 1 in lanes with bit 2 set.
     float own_d_beta[(Shape::kChunks + 1) / 2] = {};
+    if (holds_state) {
+      // Forward again: S0, Vn and U = (v - decayed S0 k) - b Vn, whose product with Y is dbeta.
 #pragma unroll 1
-    for (int c = chunks - 1; c >= 0; --c) {
-      const int token = kChunk * c;
-      const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
-                    weight = load_columns(gates.weight, token);
-      const float last_decay = gates.decay[token + kChunk - 1];
-      const Operand<E> d_out = load_transposed(o_tile, token, v0);  // dO^T
-      Acc d_fresh = zero_acc(), inside = zero_acc();
-      multiply(inside, d_out, load_lanes(m_of(c)));
+      for (int c = 0; c < chunks; ++c) {
+        const int token = kChunk * c;
+        const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
+                      weight = load_columns(gates.weight, token);
+        const float last_decay = gates.decay[token + kChunk - 1];
+        Acc seen = zero_acc(), seen_odd = zero_acc();
 #pragma unroll
-      for (int i = 0; i < K / 16; ++i) {
-        const Operand<E> d_s = pack<E>(d_state[i]);
-        store(d_state_of(c), v0, 16 * i, d_s);
-        multiply(d_fresh, d_s, load_right(k_tile, token, 16 * i));
+        for (int i = 0; i < K / 16; ++i) {
+          const Operand<E> s = pack<E>(state[i]);
+          store(state_of(c), v0, 16 * i, s);
+          multiply(i % 2 ? seen_odd : seen, s, load_right(k_tile, token, 16 * i));
+        }
+        add(seen, seen_odd);
+        Acc error = unpack(load_transposed(v_tile, token, v0)), target;
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+          error.x[i] -= decay[i] * seen.x[i];
+          target.x[i] = weight[i] * error.x[i];
+        }
+        Acc fresh = zero_acc();
+        multiply(fresh, split<E>(target), solve_of(c).rows());
+        const Operand<E> fresh_operand = pack<E>(fresh);
+        Acc inside = zero_acc();
+        multiply(inside, fresh_operand, load_lanes(b_of(c)));
+#pragma unroll
+        for (int i = 0; i < 8; ++i) {
+          error.x[i] -= inside.x[i];
+          fresh.x[i] *= rest[i];
+        }
+        store_transposed(v_tile, token, v0, fresh_operand);
+        store_own(y_tile, token, v0, pack<E>(error));
+        const Operand<E> added = pack<E>(fresh);
+#pragma unroll
+        for (int i = 0; i < K / 16; ++i) {
+#pragma unroll
+          for (int j = 0; j < 8; ++j) state[i].x[j] *= last_decay;
+          multiply(state[i], added, load_transposed_right(k_tile, token, 16 * i));
+        }
       }
+
+#pragma unroll 1
+      for (int c = chunks - 1; c >= 0; --c) {
+        const int token = kChunk * c;
+        const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
+                      weight = load_columns(gates.weight, token);
+        const float last_decay = gates.decay[token + kChunk - 1];
+        const Operand<E> d_out = load_transposed(o_tile, token, v0);  // dO^T
+        Acc d_fresh = zero_acc(), d_fresh_odd = zero_acc(), inside = zero_acc(), states = zero_acc();
+        multiply(inside, d_out, load_lanes(m_of(c)));
 #pragma unroll
-      for (int i = 0; i < 8; ++i) d_fresh.x[i] = inside.x[i] + rest[i] * d_fresh.x[i];
-      Acc y = zero_acc();
-      multiply(y, split<E>(d_fresh), solve_of(c).columns());
-      const Acc error = unpack(load_own(y_tile, token, v0));
-      __syncwarp();
-      float by_token[4];
+        for (int i = 0; i < K / 16; ++i) {
+          const Operand<E> d_s = pack<E>(d_state[i]);
+          store(d_state_of(c), v0, 16 * i, d_s);
+          multiply(i % 2 ? d_fresh_odd : d_fresh, d_s, load_right(k_tile, token, 16 * i));
+          if (gated) multiply(states, d_s, load_right(state_of(c), v0, 16 * i));
+        }
+        add(d_fresh, d_fresh_odd);
+        const float state_sum = last_decay * diagonal_part(states);
 #pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const int a = (i & 1) + 4 * (i >> 1);  // the entry of column i in the upper half
-        by_token[i] = y.x[a] * error.x[a] + y.x[a + 2] * error.x[a + 2];
-      }
-      const float d_beta = column_sums(by_token);
+        for (int i = 0; i < 4; ++i) {
+          if (i == c) own_state_sums[i] = state_sum;
+        }
 #pragma unroll
-      for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
-        if (c == 2 * i + ((lane >> 2) & 1)) own_d_beta[i] = d_beta;
-      }
-      Acc from_q = unpack(d_out), from_k;
+        for (int i = 0; i < 8; ++i) d_fresh.x[i] = inside.x[i] + rest[i] * d_fresh.x[i];
+        Acc y = zero_acc();
+        multiply(y, split<E>(d_fresh), solve_of(c).columns());
+        const Acc error = unpack(load_own(y_tile, token, v0));
+        __syncwarp();
+        float by_token[4];
 #pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        from_q.x[i] *= p.scale * decay[i];
-        y.x[i] *= weight[i];
-        from_k.x[i] = -decay[i] * y.x[i];
-      }
-      store_transposed(y_tile, token, v0, pack<E>(y));
-      const Operand<E> q_factor = pack<E>(from_q), k_factor = pack<E>(from_k);
+        for (int i = 0; i < 4; ++i) {
+          const int a = (i & 1) + 4 * (i >> 1);  // the entry of column i in the upper half
+          by_token[i] = y.x[a] * error.x[a] + y.x[a + 2] * error.x[a + 2];
+        }
+        const float d_beta = column_sums(by_token);
 #pragma unroll
-      for (int i = 0; i < K / 16; ++i) {
+        for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
+          if (c == 2 * i + ((lane >> 2) & 1)) own_d_beta[i] = d_beta;
+        }
+        Acc from_q = unpack(d_out), from_k;
 #pragma unroll
-        for (int j = 0; j < 8; ++j) d_state[i].x[j] *= last_decay;
-        multiply(d_state[i], q_factor, load_transposed_right(q_tile, token, 16 * i));
-        multiply(d_state[i], k_factor, load_transposed_right(k_tile, token, 16 * i));
+        for (int i = 0; i < 8; ++i) {
+          from_q.x[i] *= p.scale * decay[i];
+          y.x[i] *= weight[i];
+          from_k.x[i] = -decay[i] * y.x[i];
+        }
+        store_transposed(y_tile, token, v0, pack<E>(y));
+        const Operand<E> q_factor = pack<E>(from_q), k_factor = pack<E>(from_k);
+#pragma unroll
+        for (int i = 0; i < K / 16; ++i) {
+#pragma unroll
+          for (int j = 0; j < 8; ++j) d_state[i].x[j] *= last_decay;
+          multiply(d_state[i], q_factor, load_transposed_right(q_tile, token, 16 * i));
+          multiply(d_state[i], k_factor, load_transposed_right(k_tile, token, 16 * i));
+        }
       }
     }
     __syncthreads();
 
+    if (holds_state) {
 #pragma unroll
-    for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
-      const int c = 2 * i + ((lane >> 2) & 1);
-      if (c < Shape::kChunks) d_beta_sums[warp * kTokens + kChunk * c + summed_column()] = own_d_beta[i];
+      for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
+        const int c = 2 * i + ((lane >> 2) & 1);
+        if (c < Shape::kChunks) d_beta_sums[warp * kTokens + kChunk * c + summed_column()] = own_d_beta[i];
+      }
+      const float sum = quad_sum(column_sums(own_state_sums));
+      if ((lane & 7) == 0 && lane / 8 < Shape::kChunks) state_sums[warp * Shape::kChunks + lane / 8] = sum;
     }
-    if (lane == 0) state_sums[warp] = state_sum;
     for (int c = warp / Shape::kParts; c < chunks; c += Shape::kWarps / Shape::kParts) {
       const int token = kChunk * c, part = warp % Shape::kParts;
       Operand<E> held[Shape::kHold ? 3 * (V / 16) : 1];
@@ -259,7 +278,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         decay_row[r] = gates.decay[token + acc_row(2 * r)];
         rest_row[r] = gates.rest[token + acc_row(2 * r)];
       }
-#pragma unroll 1
+#pragma unroll 2
       for (int i = part; i < K / 16; i += Shape::kParts) {
         Acc d_q = zero_acc(), d_k = zero_acc(), d_rest = zero_acc();
 #pragma unroll
@@ -291,6 +310,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         store(k_tile, token, 16 * i, pack<E>(d_k));
       }
       if (gated) {
+        const float carried = warp_sum(rest_sum[0] + rest_sum[1]);
         float* to = gate_sums + part * kTokens + token;
         float row[2];
 #pragma unroll
@@ -303,43 +323,35 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         if (part == 0) {
           const float sum = column_sums(gate_column);
           if ((lane & 4) == 0) to[summed_column()] -= sum;
+          __syncwarp();
         }
+        if (lane == 0) to[kChunk - 1] += carried;
       }
     }
     __syncthreads();
 
     if (thread < kTokens) {
       float d_beta = 0.0f;
-      for (int w = 0; w < Shape::kWarps; ++w) d_beta += d_beta_sums[w * kTokens + thread];
+      for (int w = 0; w < Shape::kSlices; ++w) d_beta += d_beta_sums[w * kTokens + thread];
       const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + thread) * p.heads;
       if (thread < left) store_gate(p.d_beta, p.gate_type, index, d_beta);
     }
-    if (gated && warp == 0) {
-      // dg is the sum over later tokens of dG, and of what the state after the last one passes on.
-      constexpr int kEach = Shape::kEach;
-      float own[kEach], sum = 0.0f;
-#pragma unroll
-      for (int i = kEach - 1; i >= 0; --i) {
-        const int t = kEach * lane + i;
-        if (t < kChunk * chunks) {
-          for (int part = 0; part < Shape::kParts; ++part) sum += gate_sums[part * kTokens + t];
+    if (gated && warp * 32 < kTokens) {
+      const int t = min(thread, kTokens - 1), c = t / kChunk;
+      float sum = 0.0f;
+      if (c < chunks) {
+        for (int part = 0; part < Shape::kParts; ++part) sum += gate_sums[part * kTokens + t];
+        if (t % kChunk == kChunk - 1) {
+          for (int w = 0; w < Shape::kSlices; ++w) sum += state_sums[w * Shape::kChunks + c];
         }
-        own[i] = sum;
       }
-      float after = sum;
 #pragma unroll
-      for (int d = 1; d < 32; d *= 2) {
-        const float next = __shfl_down_sync(0xffffffffu, after, d);
-        if (lane + d < 32) after += next;
+      for (int d = 1; d < kChunk; d *= 2) {
+        const float after = __shfl_down_sync(0xffffffffu, sum, d, 16);
+        if ((lane & 15) + d < 16) sum += after;
       }
-      after -= sum;
-      for (int w = 0; w < Shape::kWarps; ++w) after += state_sums[w];
-#pragma unroll
-      for (int i = 0; i < kEach; ++i) {
-        const int t = kEach * lane + i;
-        const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + t) * p.heads;
-        if (t < kTokens && t < left) store_gate(p.d_g, p.gate_type, index, own[i] + after);
-      }
+      const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + thread) * p.heads;
+      if (thread < kTokens && thread < left) store_gate(p.d_g, p.gate_type, index, sum);
     }
     const auto write = [&](const auto& tile, void* to, int width) {
       constexpr int kPieces = std::remove_reference_t<decltype(tile)>::kPieces;
@@ -359,7 +371,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     // A thread loads what it has just written out: no barrier between.
     if (n > 0) load_all(n - 1);
   }
-  if (p.d_initial_state) store_state<K, V>(d_state, p.d_initial_state + head * K * V, v0);
+  if (p.d_initial_state && holds_state) store_state<K, V>(d_state, p.d_initial_state + head * K * V, v0);
 }
 
 }  // namespace plait::kernels::cuda

@@ -9,7 +9,8 @@ struct ForwardShape {
   static constexpr int kTokens = sizeof(E) == 2 ? 64 : 32;  ///< that a block loads at once
   static constexpr int kChunks = kTokens / kChunk;
   static constexpr int kEvery = checkpoint_tokens<E, K, V>();
-  static constexpr int kWarps = V / kSlice;
+  static constexpr int kSlices = V / kSlice;                           ///< warps that hold a slice of the state
+  static constexpr int kWarps = kSlices > kChunks ? kSlices : kChunks;  ///< all make products inside chunks
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kMinBlocks = sizeof(E) == 4 || K == 128 ? 1 : V == 128 ? 2 : 4;
   static constexpr int kStageBytes = kTokens * (2 * K + V) * static_cast<int>(sizeof(E));
@@ -68,7 +69,8 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
 
   if (loads > 0) load_all(0);
   Acc state[K / 16];  // S^T [16, K]
-  load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
+  const bool holds_state = warp < Shape::kSlices;
+  load_state<K, V>(state, p.initial_state && holds_state ? p.initial_state + head * K * V : nullptr, v0);
   Operand<E> state_operand[K / 16];
 #pragma unroll
   for (int c = 0; c < K / 16; ++c) state_operand[c] = pack<E>(state[c]);
@@ -91,6 +93,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
       multiply_inside<E, K, false>(queries, keys, kChunk * c, gates, p.scale, solve_of(c), m_of(c), nullptr);
     }
     __syncthreads();
+    if (!holds_state) continue;
 
 #pragma unroll 1
     for (int c = 0; c < chunks; ++c) {
@@ -103,12 +106,12 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
       const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
                     weight = load_columns(gates.weight, token);
       const float last_decay = gates.decay[token + kChunk - 1];
-      Acc seen = zero_acc(), out = zero_acc();  // (k S)^T, (q S)^T [16 of V, tokens]
+      Acc seen = zero_acc(), seen_odd = zero_acc(), out = zero_acc();  // (k S)^T, (q S)^T [16 of V, tokens]
 #pragma unroll
-      for (int i = 0; i < K / 16; ++i) {
-        multiply(seen, state_operand[i], load_right(keys, token, 16 * i));
-        multiply(out, state_operand[i], load_right(queries, token, 16 * i));
-      }
+      for (int i = 0; i < K / 16; ++i) multiply(i % 2 ? seen_odd : seen, state_operand[i], load_right(keys, token, 16 * i));
+      add(seen, seen_odd);
+#pragma unroll
+      for (int i = 0; i < K / 16; ++i) multiply(out, state_operand[i], load_right(queries, token, 16 * i));
       Acc target = unpack(load_transposed(values, token, v0));
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
@@ -141,7 +144,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
       }
     }
   }
-  if (p.final_state) store_state<K, V>(state, p.final_state + head * K * V, v0);
+  if (p.final_state && holds_state) store_state<K, V>(state, p.final_state + head * K * V, v0);
 }
 
 }  // namespace plait::kernels::cuda
