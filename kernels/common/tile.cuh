@@ -212,16 +212,42 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, bool vali
 __device__ __forceinline__ void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
+/// Which pieces of a tile's rows one of kThreads threads copies: always the same piece of every kStep-th row.
+template <class E, int kCols, int kRows, int kThreads>
+struct RowShare {
+  using Rows = Tile<E, kCols>;
+  static constexpr int kStep = kThreads / Rows::kPieces, kCount = kRows / kStep;
+  static_assert(kThreads % Rows::kPieces == 0 && kRows % kStep == 0);
+  int row = static_cast<int>(threadIdx.x) / Rows::kPieces, piece = static_cast<int>(threadIdx.x) % Rows::kPieces;
+
+  __device__ __forceinline__ unsigned char* in_tile(const Rows& t, int i) const {
+    if constexpr (kStep % 8 == 0) return t.piece(row, piece) + i * kStep * Rows::kRowBytes;  // the swizzle repeats
+    return t.piece(row + i * kStep, piece);
+  }
+};
+
 /// kRows rows of a tile from device memory, by all threads of the block; rows from `valid` on become zero.
 template <class E, int kCols, int kRows, int kThreads>
 __device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from, std::int64_t row_stride, int valid) {
-  constexpr int kPieces = Tile<E, kCols>::kPieces;
-  static_assert(kRows * kPieces % kThreads == 0);
+  const RowShare<E, kCols, kRows, kThreads> mine;
+  const E* at = from + mine.row * row_stride + mine.piece * t.kPerPiece;
 #pragma unroll
-  for (int i = 0; i < kRows * kPieces / kThreads; ++i) {
-    const int index = i * kThreads + static_cast<int>(threadIdx.x), row = index / kPieces, piece = index % kPieces;
-    const bool inside = row < valid;
-    copy_async(t.piece(row, piece), from + (inside ? row * row_stride : 0) + piece * t.kPerPiece, inside);
+  for (int i = 0; i < mine.kCount; ++i) {
+    copy_async(mine.in_tile(t, i), at, mine.row + i * mine.kStep < valid);
+    at += mine.kStep * row_stride;
+  }
+}
+/// The same way back. A thread writes the pieces that it would load.
+template <class E, int kCols, int kRows, int kThreads>
+__device__ __forceinline__ void write_rows(const Tile<E, kCols>& t, E* to, std::int64_t row_stride, int valid) {
+  const RowShare<E, kCols, kRows, kThreads> mine;
+  E* at = to + mine.row * row_stride + mine.piece * t.kPerPiece;
+#pragma unroll
+  for (int i = 0; i < mine.kCount; ++i) {
+    if (mine.row + i * mine.kStep < valid) {
+      *reinterpret_cast<uint4*>(at) = *reinterpret_cast<const uint4*>(mine.in_tile(t, i));
+    }
+    at += mine.kStep * row_stride;
   }
 }
 

@@ -42,7 +42,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   const std::int64_t head = blockIdx.x, sequence = head / p.heads, h = head % p.heads;
   const std::int64_t first = sequence * p.tokens * p.heads + h;
   const int tokens = static_cast<int>(p.tokens), loads = (tokens + kTokens - 1) / kTokens;
-  const bool gated = p.g != nullptr;
+  const bool gated = p.g != nullptr, holds_state = warp < Shape::kSlices;
+  const std::int64_t k_stride = p.heads * K, v_stride = p.heads * V;
 
   // Tiles of the block's tokens, and where their gradients take their place: q -> dq, k -> dk, v -> Vn, beta Y = dv.
   const Tile<E, K> q_tile(shared), k_tile(shared + kTokens * K * Shape::kSize);
@@ -65,24 +66,29 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   const auto b_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + (2 * c + 1) * Shape::kOperandBytes); };
 
   float next_g = 0.0f, next_beta = 0.0f;
+  Operand<E> next_state[K / 16];
   const auto load_all = [&](int n) {
     const int token = n * kTokens, valid = tokens - token;
     const std::int64_t at = first + token * p.heads;
-    load_rows<E, K, kTokens, kThreads>(q_tile, static_cast<const E*>(p.q) + at * K, p.heads * K, valid);
-    load_rows<E, K, kTokens, kThreads>(k_tile, static_cast<const E*>(p.k) + at * K, p.heads * K, valid);
-    load_rows<E, V, kTokens, kThreads>(v_tile, static_cast<const E*>(p.v) + at * V, p.heads * V, valid);
-    load_rows<E, V, kTokens, kThreads>(o_tile, static_cast<const E*>(p.d_output) + at * V, p.heads * V, valid);
+    load_rows<E, K, kTokens, kThreads>(q_tile, static_cast<const E*>(p.q) + at * K, k_stride, valid);
+    load_rows<E, K, kTokens, kThreads>(k_tile, static_cast<const E*>(p.k) + at * K, k_stride, valid);
+    load_rows<E, V, kTokens, kThreads>(v_tile, static_cast<const E*>(p.v) + at * V, v_stride, valid);
+    load_rows<E, V, kTokens, kThreads>(o_tile, static_cast<const E*>(p.d_output) + at * V, v_stride, valid);
     next_g = next_beta = 0.0f;
     if (thread < kTokens && thread < valid) {
       const std::int64_t index = at + thread * p.heads;
       if (gated) next_g = load_gate(p.g, p.gate_type, index);
       next_beta = load_gate(p.beta, p.gate_type, index);
     }
+    if (n > 0 && holds_state) {
+      const Operand<E>* from = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp);
+#pragma unroll
+      for (int i = 0; i < K / 16; ++i) next_state[i] = load_lanes(from + 32 * i);
+    }
   };
 
   if (loads > 0) load_all(loads - 1);
   Acc d_state[K / 16];  // dS^T [16, K]
-  const bool holds_state = warp < Shape::kSlices;
   load_state<K, V>(d_state, p.d_final_state && holds_state ? p.d_final_state + head * K * V : nullptr, v0);
 
   for (int n = loads - 1; n >= 0; --n) {
@@ -92,22 +98,14 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       gates.rest[thread] = next_g;  // where sum_gates finds them raw
       gates.weight[thread] = next_beta;
     }
-    Acc state[K / 16];
-    if (n > 0 && holds_state) {
-      const Operand<E>* at = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp);
-#pragma unroll
-      for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(at + 32 * i));
-    } else {
-      load_state<K, V>(state, p.initial_state && holds_state ? p.initial_state + head * K * V : nullptr, v0);
-    }
     wait_for_copies();
     __syncthreads();
     if (n > 0) {  // the next loads: there is no room for them yet
       const std::int64_t at = first + (n - 1) * kTokens * p.heads;
-      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.q) + at * K, p.heads * K);
-      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.k) + at * K, p.heads * K);
-      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.v) + at * V, p.heads * V);
-      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.d_output) + at * V, p.heads * V);
+      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.q) + at * K, k_stride);
+      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.k) + at * K, k_stride);
+      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.v) + at * V, v_stride);
+      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.d_output) + at * V, v_stride);
       if (n > 1 && holds_state) {
         const Operand<E>* next = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 2, warp);
         for (int i = lane; i < (K / 16) * Shape::kOperandBytes / 128; i += 32) {
@@ -126,6 +124,13 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     // Of chunk 2i, or 2i + 1 in lanes with bit 2 set.
     float own_d_beta[(Shape::kChunks + 1) / 2] = {};
     if (holds_state) {
+      Acc state[K / 16];
+      if (n > 0) {
+#pragma unroll
+        for (int i = 0; i < K / 16; ++i) state[i] = unpack(next_state[i]);
+      } else {
+        load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
+      }
       // Forward again: S0, Vn and U = (v - decayed S0 k) - b Vn, whose product with Y is dbeta.
 #pragma unroll 1
       for (int c = 0; c < chunks; ++c) {
@@ -330,10 +335,17 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     }
     __syncthreads();
 
+    const std::int64_t at = first + static_cast<std::int64_t>(n) * kTokens * p.heads;
+    write_rows<E, K, kTokens, kThreads>(q_tile, static_cast<E*>(p.d_q) + at * K, k_stride, left);
+    write_rows<E, K, kTokens, kThreads>(k_tile, static_cast<E*>(p.d_k) + at * K, k_stride, left);
+    write_rows<E, V, kTokens, kThreads>(y_tile, static_cast<E*>(p.d_v) + at * V, v_stride, left);
+    // A thread loads into what it has just written out: no barrier between.
+    if (n > 0) load_all(n - 1);
+
     if (thread < kTokens) {
       float d_beta = 0.0f;
       for (int w = 0; w < Shape::kSlices; ++w) d_beta += d_beta_sums[w * kTokens + thread];
-      const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + thread) * p.heads;
+      const std::int64_t index = at + thread * p.heads;
       if (thread < left) store_gate(p.d_beta, p.gate_type, index, d_beta);
     }
     if (gated && warp * 32 < kTokens) {
@@ -350,26 +362,9 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         const float after = __shfl_down_sync(0xffffffffu, sum, d, 16);
         if ((lane & 15) + d < 16) sum += after;
       }
-      const std::int64_t index = first + static_cast<std::int64_t>(n * kTokens + thread) * p.heads;
+      const std::int64_t index = at + thread * p.heads;
       if (thread < kTokens && thread < left) store_gate(p.d_g, p.gate_type, index, sum);
     }
-    const auto write = [&](const auto& tile, void* to, int width) {
-      constexpr int kPieces = std::remove_reference_t<decltype(tile)>::kPieces;
-      E* rows = static_cast<E*>(to) + (first + static_cast<std::int64_t>(n) * kTokens * p.heads) * width;
-#pragma unroll
-      for (int i = 0; i < kTokens * kPieces / kThreads; ++i) {
-        const int index = i * kThreads + thread, row = index / kPieces, piece = index % kPieces;
-        if (row < left) {
-          *reinterpret_cast<uint4*>(rows + row * p.heads * width + piece * tile.kPerPiece) =
-              *reinterpret_cast<const uint4*>(tile.piece(row, piece));
-        }
-      }
-    };
-    write(q_tile, p.d_q, K);
-    write(k_tile, p.d_k, K);
-    write(y_tile, p.d_v, V);
-    // A thread loads what it has just written out: no barrier between.
-    if (n > 0) load_all(n - 1);
   }
   if (p.d_initial_state && holds_state) store_state<K, V>(d_state, p.d_initial_state + head * K * V, v0);
 }

@@ -20,16 +20,20 @@ template <class E>
 struct Gates {
   using Sum = std::conditional_t<sizeof(E) == 4, double, float>;
   static constexpr int kBytes = static_cast<int>(sizeof(Sum)) + 12;
-  Sum* sum;       ///< G
+  static constexpr float kUnit = sizeof(E) == 4 ? 1.0f : 1.442695041f;  ///< of exponents: bf16 works in powers of 2
+  Sum* sum;       ///< G, times kUnit
   float* decay;   ///< e^G
   float* rest;    ///< e^(G_last - G)
   float* weight;  ///< beta
 };
 
+/// e^x of x in units of Gates::kUnit.
 template <class E>
 __device__ __forceinline__ float decay_of(float exponent) {
-  if constexpr (sizeof(E) == 2) return __expf(exponent);
-  return expf(exponent);
+  if constexpr (sizeof(E) == 4) return expf(exponent);
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(exponent));
+  return y;
 }
 
 /// Element of an array of either type.
@@ -145,7 +149,7 @@ struct Solve {
 template <class E>
 __device__ __forceinline__ void sum_gates(const Gates<E>& gates, int token, const float* raw_g, const float* raw_beta) {
   const int lane = lane_id(), t = token + (lane & 15);
-  typename Gates<E>::Sum sum = raw_g[t];
+  typename Gates<E>::Sum sum = Gates<E>::kUnit * raw_g[t];
   const float weight = raw_beta[t];
 #pragma unroll
   for (int d = 1; d < kChunk; d *= 2) {

@@ -32,6 +32,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
   const int thread = static_cast<int>(threadIdx.x), warp = thread / 32, lane = lane_id(), v0 = warp * kSlice;
   const std::int64_t head = blockIdx.x, sequence = head / p.heads, h = head % p.heads;
   const std::int64_t first = sequence * p.tokens * p.heads + h;  // of the head's [T] in [N, T, H]
+  const std::int64_t k_stride = p.heads * K, v_stride = p.heads * V;
   const E* q = static_cast<const E*>(p.q) + first * K;
   const E* k = static_cast<const E*>(p.k) + first * K;
   const E* v = static_cast<const E*>(p.v) + first * V;
@@ -56,9 +57,9 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
   float next_g = 0.0f, next_beta = 0.0f;
   const auto load_all = [&](int n) {
     const int token = n * kTokens, valid = tokens - token;
-    load_rows<E, K, kTokens, Shape::kThreads>(q_tile(n), q + token * p.heads * K, p.heads * K, valid);
-    load_rows<E, K, kTokens, Shape::kThreads>(k_tile(n), k + token * p.heads * K, p.heads * K, valid);
-    load_rows<E, V, kTokens, Shape::kThreads>(v_tile(n), v + token * p.heads * V, p.heads * V, valid);
+    load_rows<E, K, kTokens, Shape::kThreads>(q_tile(n), q + token * k_stride, k_stride, valid);
+    load_rows<E, K, kTokens, Shape::kThreads>(k_tile(n), k + token * k_stride, k_stride, valid);
+    load_rows<E, V, kTokens, Shape::kThreads>(v_tile(n), v + token * v_stride, v_stride, valid);
     next_g = next_beta = 0.0f;
     if (thread < kTokens && thread < valid) {
       const std::int64_t index = first + (token + thread) * p.heads;
@@ -135,13 +136,13 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
     }
 
     __syncwarp();
-    constexpr int kPieces = kSlice * static_cast<int>(sizeof(E)) / 16;
-    for (int index = lane; index < kTokens * kPieces; index += 32) {
-      const int row = index / kPieces, piece = index % kPieces;
-      if (row < left) {
-        *reinterpret_cast<uint4*>(output + (n * kTokens + row) * p.heads * V + v0 + piece * values.kPerPiece) =
-            *reinterpret_cast<const uint4*>(values.piece(row, v0 / values.kPerPiece + piece));
-      }
+    constexpr int kPieces = kSlice * static_cast<int>(sizeof(E)) / 16, kStep = 32 / kPieces;
+    const int row = lane / kPieces, piece = v0 / values.kPerPiece + lane % kPieces;
+    E* to = output + (n * kTokens + row) * v_stride + piece * values.kPerPiece;
+#pragma unroll
+    for (int i = 0; i < kTokens / kStep; ++i) {
+      if (row + i * kStep < left) *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(values.piece(row + i * kStep, piece));
+      to += kStep * v_stride;
     }
   }
   if (p.final_state && holds_state) store_state<K, V>(state, p.final_state + head * K * V, v0);
