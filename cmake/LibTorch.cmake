@@ -42,6 +42,8 @@ target_link_libraries(plait_torch INTERFACE ${PLAIT_TORCH_ROOT}/lib/libtorch_cpu
 add_library(plait_torch_pch STATIC ${CMAKE_SOURCE_DIR}/cmake/torch_pch.cpp)
 target_link_libraries(plait_torch_pch PUBLIC plait_flags plait_torch)
 target_precompile_headers(plait_torch_pch PRIVATE <torch/torch.h>)
+# All of it ends in a shared library, and a precompiled header serves only sources with its own flags: tests too.
+target_compile_options(plait_torch INTERFACE -fPIC)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   target_compile_options(plait_torch INTERFACE -fpch-preprocess)  # lets ccache see the precompiled header
 endif()

@@ -4,6 +4,7 @@ function(plait_module)
   cmake_parse_arguments(ARG "" "NAME" "SOURCES;LINK;PRIVATE_LINK" ${ARGN})
   add_library(plait_${ARG_NAME} STATIC ${ARG_SOURCES})
   target_link_libraries(plait_${ARG_NAME} PUBLIC plait_flags ${ARG_LINK} PRIVATE ${ARG_PRIVATE_LINK})
+  set_target_properties(plait_${ARG_NAME} PROPERTIES POSITION_INDEPENDENT_CODE ON)  # some end in libplait_torch.so too
 endfunction()
 
 # plait_test(NAME spec SOURCES a_test.cpp ... LINK plait_spec ...): one GoogleTest program for one module's tests.

@@ -10,23 +10,24 @@
 
 #include "src/spec/model_spec.h"
 
-/// Runnable models. The unit is a population: M models of one shape (d_model, vocabulary, number of layers) that train side
-/// by side, each with its own layout, weights and seed. At every depth the members are grouped by mixer (and by channel
-/// mixer), and each group computes at once. Layers follow flash-linear-attention 0.6.0: projections, gates, norms,
-/// initialisation, parameter names and shapes.
+/// Runnable models. The unit is a population: M models of one shape (d_model, vocabulary, number of layers) that train
+/// side by side, each with its own layout, weights and seed. At every depth the members are grouped by mixer (and by
+/// channel mixer), and each group computes at once. Layers follow flash-linear-attention 0.6.0: projections, gates,
+/// norms, initialisation, parameter names and shapes.
 namespace plait::nn {
 
 /// One weight of all members of a group.
 struct Parameter {
-  std::string name;             ///< in one member, as in the library: "model.layers.3.attn.q_proj.weight"
-  at::Tensor value;             ///< [G, ...] a leaf that requires a gradient, fp32
+  std::string name;              ///< in one member, as in the library: "model.layers.3.attn.q_proj.weight"
+  at::Tensor value;              ///< [G, ...] a leaf that requires a gradient, fp32
   std::vector<int64_t> members;  ///< [G] who of the population holds which row
-  bool weight_decay = true;     ///< false for norms, biases, gates' A_log, dt_bias and the like, and embeddings
+  bool weight_decay = true;      ///< false for norms, biases, gates' A_log, dt_bias and the like, and embeddings
 };
 
 struct PopulationOptions {
   at::Device device = at::kCPU;
-  at::ScalarType compute = at::kFloat;  ///< of activations and products; weights, norms and states are fp32 (all fp64 with kDouble)
+  at::ScalarType compute =
+      at::kFloat;  ///< of activations and products; weights, norms and states are fp32 (all fp64 with kDouble)
 };
 
 /// What decoding carries from token to token.
@@ -37,9 +38,9 @@ class DecodeState {
 
 class Population {
  public:
-  /// One seed per member; initial weights depend on (seed, parameter name, shape) alone, so members that share a seed share
-  /// what they have in common. Throws spec::SpecError located at "members[i]..." for a model that differs in d_model,
-  /// vocabulary, number of layers, norm or tying, and for what cannot be run (said in words).
+  /// One seed per member; initial weights depend on (seed, parameter name, shape) alone, so members that share a seed
+  /// share what they have in common. Throws spec::SpecError located at "members[i]..." for a model that differs in
+  /// d_model, vocabulary, number of layers, norm or tying, and for what cannot be run (said in words).
   Population(std::vector<spec::ModelSpec> members, std::vector<std::uint64_t> seeds, PopulationOptions options = {});
   ~Population();
   Population(Population&&) noexcept;

@@ -3,7 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
-#include <filesystem>
+#include <string_view>
 
 namespace plait::proxy {
 namespace {
@@ -11,24 +11,36 @@ namespace {
 constexpr const char* kLibrary = "libplait_torch.so";
 constexpr const char* kEntry = "plait_proxy_backend";
 
-const Backend& load() {
-  const std::filesystem::path library = std::filesystem::read_symlink("/proc/self/exe").parent_path() / kLibrary;
-  if (!std::filesystem::exists(library)) {
-    throw Unavailable("proxy trainings need LibTorch, and this plait was built without it: run ./dev build on a machine with "
-                      "network, or cmake/fetch_torch.sh and build again");
+/// What the loader says is wrong, and what to do when it is LibTorch that is not found.
+std::string load_problem() {
+  const char* const said = dlerror();
+  const std::string problem = said != nullptr ? said : "the library cannot be loaded";
+  for (const std::string_view part : {"libtorch", "libc10", "libcupti", "libcudart", "libgomp"}) {
+    if (problem.find(part) != std::string::npos && problem.find("No such file") != std::string::npos)
+      return problem + ": add the folder torch/lib of a PyTorch 2.11 to LD_LIBRARY_PATH";
   }
-  void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) throw Unavailable(fmt::format("proxy trainings need LibTorch: {}", dlerror()));
-  using Entry = const Backend* (*)();
-  const auto entry = reinterpret_cast<Entry>(dlsym(handle, kEntry));
-  if (entry == nullptr) throw Unavailable(fmt::format("{} is not of this plait: {}", library.string(), dlerror()));
-  return *entry();
+  return problem;
 }
 
 }  // namespace
 
+const Backend& load_backend(const std::filesystem::path& library) {
+  if (!std::filesystem::exists(library)) {
+    throw Unavailable(fmt::format(
+        "proxy trainings need LibTorch, and this plait was built without it ({} is not there): cmake/fetch_torch.sh "
+        "fetches it, then build again",
+        library.string()));
+  }
+  void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) throw Unavailable(fmt::format("proxy trainings need LibTorch: {}", load_problem()));
+  using Entry = const Backend* (*)();
+  const auto entry = reinterpret_cast<Entry>(dlsym(handle, kEntry));
+  if (entry == nullptr) throw Unavailable(fmt::format("{} is not a library of plait: {}", library.string(), dlerror()));
+  return *entry();
+}
+
 const Backend& backend() {
-  static const Backend& loaded = load();
+  static const Backend& loaded = load_backend(std::filesystem::read_symlink("/proc/self/exe").parent_path() / kLibrary);
   return loaded;
 }
 

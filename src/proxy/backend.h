@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <span>
 #include <stdexcept>
 #include <stop_token>
@@ -20,11 +21,13 @@ class Backend {
  public:
   virtual ~Backend() = default;
 
-  /// "LibTorch 2.11.0, cpu": what doctor prints.
+  /// What doctor prints: "LibTorch 2.11.0; device cpu", with ", cuda" when a GPU can be used.
   virtual std::string description() const = 0;
 
-  /// Trains all members side by side. Throws spec::SpecError for an unknown task or device and for models that differ in
-  /// shape or cannot be run, Unavailable when the device is not there.
+  /// Trains all members side by side. Throws spec::SpecError for an unknown task or device, for models that differ in
+  /// shape or cannot be run and for a checkpoint of another training, Unavailable when the device is not there,
+  /// std::system_error when the checkpoint cannot be read or written, and std::runtime_error, in one line, when
+  /// LibTorch fails.
   virtual TrainingResult train(std::span<const Member> members, const TrainingPlan& plan, std::stop_token stop,
                                const TrainingObserver& observer) const = 0;
 
@@ -36,7 +39,11 @@ class Backend {
   virtual TaskShape task_shape(const TrainingPlan& plan) const = 0;
 };
 
-/// Loads the library `plait_torch` that stands beside the program, once. Throws Unavailable.
+/// The library that stands beside the program, libplait_torch.so, loaded once. Throws Unavailable.
 const Backend& backend();
+
+/// Loads a library for good. Throws Unavailable when it is not there, lacks one of the libraries that it needs, or is
+/// none of plait's.
+const Backend& load_backend(const std::filesystem::path& library);
 
 }  // namespace plait::proxy

@@ -2,16 +2,36 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <numeric>
 #include <variant>
+#include <vector>
 
 namespace plait::proxy {
 namespace {
 
 using spec::Dim;
 
-/// Index of the i-th of `count` values that are spread evenly over `size`.
-std::size_t spread(std::size_t i, std::size_t count, std::size_t size) {
-  return (2 * i + 1) * size / (2 * count);
+/// Shares `seats` out over counts, by largest remainder (the earlier one where they tie).
+std::vector<std::size_t> apportion(const std::vector<std::size_t>& counts, std::size_t seats) {
+  const std::size_t total = std::accumulate(counts.begin(), counts.end(), std::size_t{0});
+  std::vector<std::size_t> out(counts.size()), order(counts.size());
+  if (total == 0) return out;
+  for (std::size_t i = 0; i < counts.size(); ++i) out[i] = counts[i] * seats / total;
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_sort(order, std::greater{}, [&](std::size_t i) { return counts[i] * seats % total; });
+  const std::size_t given = std::accumulate(out.begin(), out.end(), std::size_t{0});
+  for (std::size_t i = 0; i < seats - given; ++i) ++out[order[i]];
+  return out;
+}
+
+/// The layers of each mixer that occurs, in the order in which they first stand.
+using Kinds = std::vector<std::vector<std::size_t>>;
+
+std::vector<std::size_t> sizes(const Kinds& kinds) {
+  std::vector<std::size_t> out;
+  for (const auto& layers : kinds) out.push_back(layers.size());
+  return out;
 }
 
 /// The dimensions of a proxy in place of a mixer's own; everything that is not a size stays.
@@ -74,37 +94,46 @@ ProxyShape proxy_shape(Tier tier) {
 
 spec::Layout reduce_depth(const spec::Layout& layout, std::size_t layers) {
   const std::size_t depth = layout.size();
-  if (depth <= layers || layers == 0) return layout;
-  std::vector<std::size_t> full, other;
-  for (std::size_t i = 0; i < depth; ++i) {
-    (spec::is_full_attention(layout.layers[i].mixer) ? full : other).push_back(i);
-  }
-
-  const auto share = [&](std::size_t count) {
-    return static_cast<std::size_t>(std::llround(static_cast<double>(count * layers) / static_cast<double>(depth)));
-  };
-  std::size_t keep = full.empty() ? 0 : std::max<std::size_t>(1, share(full.size()));
-  if (!other.empty()) keep = std::min(keep, layers - 1);
-
-  // Each at its relative depth, in order; then pushed apart, first downwards and, where that leaves the model, back up.
-  const bool first_is_full = !full.empty() && full.front() == 0;
-  std::vector<std::size_t> places(keep);
-  for (std::size_t i = 0; i < keep; ++i) {
-    const std::size_t source = i == 0 && first_is_full ? 0 : full[spread(i, keep, full.size())];
-    const double relative = static_cast<double>(source) / static_cast<double>(depth - 1);
-    const auto place = static_cast<std::size_t>(std::llround(relative * static_cast<double>(layers - 1)));
-    const std::size_t lowest = i > 0 ? places[i - 1] + 1 : first_is_full ? 0 : 1;
-    places[i] = std::max(place, lowest);
-  }
-  for (std::size_t i = keep; i-- > 0;) places[i] = std::min(places[i], layers - (keep - i));
-
   spec::Layout reduced;
-  std::size_t next_full = 0, next_other = 0;
-  for (std::size_t i = 0; i < layers; ++i) {
-    const bool is_full = next_full < keep && places[next_full] == i;
-    const std::size_t source =
-        is_full ? full[spread(next_full++, keep, full.size())] : other[spread(next_other++, layers - keep, other.size())];
-    reduced.layers.push_back(layout.layers[source]);
+  if (layers == 0 || depth == 0) return reduced;
+  const auto is_full = [&](std::size_t i) { return spec::is_full_attention(layout.layers[i].mixer); };
+  std::vector<std::size_t> kept;
+  if (depth <= layers) {
+    kept.resize(depth);
+    std::iota(kept.begin(), kept.end(), std::size_t{0});
+  } else {
+    Kinds full, other;
+    for (std::size_t i = 0; i < depth; ++i) {
+      Kinds& kinds = is_full(i) ? full : other;
+      const auto kind = std::ranges::find_if(
+          kinds, [&](const auto& same) { return layout.layers[same.front()].mixer == layout.layers[i].mixer; });
+      (kind == kinds.end() ? kinds.emplace_back() : *kind).push_back(i);
+    }
+    const std::size_t full_count = spec::count_full(layout);
+    std::size_t seats = (2 * full_count * layers + depth) / (2 * depth);  // rounded
+    if (!full.empty()) seats = std::max<std::size_t>(seats, 1);
+    if (!other.empty()) seats = std::min(seats, layers - 1);
+
+    // A mixer that keeps k of its n layers stands for k runs of n / k of them, each by its last one: a hybrid's period
+    // (GGG*) stays what it is. Where attention stands first, by its first one, for the same reason.
+    const bool first_is_full = is_full(0);
+    const auto keep = [&](const Kinds& kinds, std::size_t seats_of_all) {
+      const std::vector<std::size_t> share = apportion(sizes(kinds), seats_of_all);
+      for (std::size_t kind = 0; kind < kinds.size(); ++kind) {
+        const std::size_t n = kinds[kind].size(), k = share[kind];
+        for (std::size_t i = 0; i < k; ++i)
+          kept.push_back(kinds[kind][first_is_full ? i * n / k : ((i + 1) * n + k - 1) / k - 1]);
+      }
+    };
+    keep(full, seats);
+    keep(other, layers - seats);
+    std::ranges::sort(kept);
+    // Whether attention stands first decides more than anything else (proxies with it first do not learn).
+    const auto first = std::ranges::find_if(kept, [&](std::size_t i) { return is_full(i) == first_is_full; });
+    if (first != kept.end()) std::rotate(kept.begin(), first, first + 1);
+  }
+  for (const std::size_t i : kept) {
+    reduced.layers.push_back(layout.layers[i]);
     reduced.layers.back().kv_from.reset();
     reduced.layers.back().weights_from.reset();
   }
@@ -122,8 +151,6 @@ spec::ModelSpec proxy_model(const spec::ModelSpec& model, const ProxyShape& shap
   proxy.dtype = spec::DType::fp32;
   proxy.layout = reduce_depth(model.layout, static_cast<std::size_t>(shape.layers));
   for (spec::LayerSpec& layer : proxy.layout.layers) {
-    layer.kv_from.reset();
-    layer.weights_from.reset();
     std::visit(Shrink{shape, length, model.max_position}, layer.mixer);
     if (!std::holds_alternative<spec::None>(layer.channel_mixer)) layer.channel_mixer = spec::SwiGlu{2 * shape.d_model};
   }

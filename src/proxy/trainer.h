@@ -2,36 +2,32 @@
 
 #include <torch/torch.h>
 
-#include <memory>
-#include <string>
+#include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "src/nn/population.h"
+#include "src/proxy/adamw.h"
 #include "src/proxy/task.h"
 #include "src/proxy/training.h"
 
 namespace plait::proxy {
 
-/// What a member carries from step to step, under parameter names.
-struct MemberState {
-  struct Weight {
-    at::Tensor value, first_moment, second_moment;
-  };
-  std::map<std::string, Weight> weights;
-};
-
-/// A population in training: one AdamW (arXiv 1711.05101) step for all members at a time, with a learning rate, a gradient
-/// norm and a life of its own for each. Nothing in a step reads back from the device.
+/// A population in training. Data is made on the device; loss and head are computed at labelled positions alone;
+/// nothing in a step reads back from the device. Weights, moments, losses and the head's log-softmax are fp32,
+/// activations bf16 on a GPU and fp32 on a CPU.
 class Trainer {
  public:
-  /// `plan` and `task` outlive the trainer.
+  /// `plan` and `task` outlive the trainer. Throws spec::SpecError located at "members" for models that cannot train
+  /// side by side or do not fit the task.
   Trainer(std::span<const Member> members, const TrainingPlan& plan, const Task& task, at::Device device);
 
   std::int64_t size() const { return population_.size(); }
 
-  /// One step at the curriculum's load and the schedule's learning rate. A member whose loss or gradient is not finite is
-  /// frozen from then on.
-  void step(std::int64_t step);
+  /// One step at the curriculum's load and the schedule's learning rate; the load, for those who count. A member whose
+  /// loss or gradient is not finite is frozen from then on.
+  Load step(std::int64_t step);
 
   struct Reading {
     double loss = 0;  ///< mean since the last reading
@@ -40,15 +36,24 @@ class Trainer {
   /// Reads and clears the running losses. Waits for the device.
   std::vector<Reading> read();
 
-  /// Cross-entropy and accuracy of every member at a load. Waits for the device.
+  /// Cross-entropy and accuracy of every member at a load, on the same sequences every time. Waits for the device.
   std::vector<TestScore> test(Load load);
 
-  MemberState state(std::int64_t member) const;
-  void set_state(std::int64_t member, const MemberState& state);
+  std::vector<MemberState> states() const { return optimiser_.states(); }
+  void set_state(std::int64_t member, const MemberState& state) { optimiser_.set_state(member, state); }
 
  private:
-  /// Hidden rows at the labelled positions -> cross-entropy and hits per labelled position, [M, R] each.
+  /// How answers are read out of one hidden state: a code of the position is added, then a GELU MLP.
+  struct PositionReader {
+    at::Tensor in, in_bias, out, out_bias;  ///< [M, D, D], [M, D]
+    at::Tensor frequencies;                 ///< [D / 2]
+  };
+  PositionReader make_position_reader(std::vector<nn::Parameter>& parameters) const;
+  PopulationAdamW make_optimiser();
+
+  /// Cross-entropy and hits per labelled position, [M, R] each.
   std::pair<at::Tensor, at::Tensor> score(const Batch& batch);
+  at::Tensor of_member(const at::Tensor& per_seed) const;  ///< [S, ...] -> [M, ...]
 
   const TrainingPlan& plan_;
   const Task& task_;
@@ -56,25 +61,17 @@ class Trainer {
   nn::Population population_;
   std::vector<std::uint64_t> seeds_;  ///< distinct
   at::Tensor seed_of_member_;         ///< [M] index into seeds_
-  at::Tensor learning_rates_;         ///< [M]
-  at::Tensor alive_;                  ///< [M] bool
-  at::Tensor loss_sum_;               ///< [M] since the last reading
+  std::vector<std::uint64_t> member_seeds_;
+  PositionReader position_reader_;  ///< of tasks that read positions
+  PopulationAdamW optimiser_;
+  std::vector<at::Tensor> leaves_;
+  at::Tensor learning_rates_;  ///< [M]
+  at::Tensor alive_;           ///< [M] bool
+  at::Tensor loss_sum_;        ///< [M] since the last reading
   std::int64_t losses_ = 0;
-  struct Moments {
-    at::Tensor first, second, rows;  ///< rows: [G] int64, the members
-  };
-  std::vector<Moments> moments_;  ///< beside population_.parameters()
 };
 
-/// The load of a step: the cycle through the task's loads grows from the two easiest to all of them over the ramp.
-Load load_at(std::span<const Load> loads, std::int64_t step, const TrainingPlan& plan);
-
-/// The learning rate's factor at a step: warm-up, stable, linear decay to 0.
+/// The learning rate's factor at a step: linear warm-up, stable, linear decay to 0.
 double schedule(std::int64_t step, const TrainingPlan& plan);
-
-/// The whole training, with early stops, checkpoint and a population that is halved when memory runs out. See
-/// Backend::train.
-TrainingResult train(std::span<const Member> members, const TrainingPlan& plan, const Task& task, std::stop_token stop,
-                     const TrainingObserver& observer);
 
 }  // namespace plait::proxy

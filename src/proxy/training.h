@@ -60,9 +60,10 @@ struct TestScore {
 
 struct MemberRun {
   std::vector<CurvePoint> curve;
-  std::vector<TestScore> tests;  ///< from easy to hard; empty after a failure
+  std::vector<TestScore> tests;  ///< from easy to hard; empty after a failure or a stop
   std::int64_t steps = 0;        ///< trained; fewer than planned for one that was solved early or failed
-  std::string failure;           ///< empty, or what went wrong ("the loss is not finite at step 40")
+  std::string failure;           ///< empty, or what went wrong ("diverged: ...", "out of memory ...")
+  bool diverged = false;         ///< the failure is the member's own: nothing was learnt
 };
 
 struct TrainingProgress {

@@ -1,0 +1,52 @@
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include "src/proxy/backend.h"
+#include "src/proxy/device.h"
+#include "src/proxy/task.h"
+#include "src/proxy/train.h"
+
+namespace plait::proxy {
+namespace {
+
+class TorchBackend : public Backend {
+ public:
+  std::string description() const override {
+    std::string devices = "cpu";
+    try {
+      open_device("cuda");
+      devices += ", cuda";
+    } catch (const Unavailable&) {  // said when it is asked for
+    }
+    return fmt::format("LibTorch {}; device {}", TORCH_VERSION, devices);
+  }
+
+  TrainingResult train(std::span<const Member> members, const TrainingPlan& plan, std::stop_token stop,
+                       const TrainingObserver& observer) const override {
+    const std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+    try {
+      return proxy::train(members, plan, *task, std::move(stop), observer);
+    } catch (const c10::Error& error) {  // its what() is a page of stack frames
+      throw std::runtime_error(fmt::format("LibTorch: {}", error.what_without_backtrace()));
+    }
+  }
+
+  TaskShape task_shape(const TrainingPlan& plan) const override {
+    const std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+    TaskShape shape{.vocab_size = task->vocab_size(), .length = 0};
+    for (std::int64_t step = 0; step < plan.steps; ++step)
+      shape.length = std::max(shape.length, task->train_load(step, plan.steps).length);
+    return shape;
+  }
+};
+
+}  // namespace
+}  // namespace plait::proxy
+
+/// What src/proxy/backend.cpp looks for.
+extern "C" __attribute__((visibility("default"))) const plait::proxy::Backend* plait_proxy_backend();
+
+extern "C" const plait::proxy::Backend* plait_proxy_backend() {
+  static const plait::proxy::TorchBackend backend;
+  return &backend;
+}
