@@ -11,7 +11,7 @@ namespace plait::kernels::cuda {
 
 using Bf16 = __nv_bfloat16;
 
-/// 16 x 16 in fp32. Entry i stands at row() , col().
+/// 16 x 16 in fp32. Entry i stands at acc_row(i), acc_col(i).
 struct Acc {
   float x[8];
 };

@@ -15,6 +15,7 @@ struct BackwardShape {
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kParts = max_of(1, kWarps / kChunks);  ///< warps that share a chunk where chunks go to warps
   static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
+  static constexpr int kUnroll = V == 32 ? 2 : 1;  ///< measured
   /// Operands of a whole chunk that stay in registers while the columns of K pass by.
   static constexpr bool kHold = V * static_cast<int>(sizeof(E)) <= 256;
   static constexpr int kSize = static_cast<int>(sizeof(E));
@@ -283,7 +284,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         decay_row[r] = gates.decay[token + acc_row(2 * r)];
         rest_row[r] = gates.rest[token + acc_row(2 * r)];
       }
-#pragma unroll 2
+#pragma unroll Shape::kUnroll
       for (int i = part; i < K / 16; i += Shape::kParts) {
         Acc d_q = zero_acc(), d_k = zero_acc(), d_rest = zero_acc();
 #pragma unroll
