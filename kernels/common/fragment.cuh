@@ -5,8 +5,8 @@
 #include <cstdint>
 
 /// 16 x 16 pieces of matrices, held by one warp in the accumulator layout of mma.m16n8k16: lane l holds rows l/4 and
-/// l/4 + 8, columns 2(l%4) + {0, 1} and those + 8. Accumulators and both operands share this layout, because every product
-/// here is A B^T: no product needs a shuffle of what another one made.
+/// l/4 + 8, columns 2(l%4) + {0, 1} and those + 8. Accumulators and both operands share this layout, because every
+/// product here is A B^T: no product needs a shuffle of what another one made.
 namespace plait::kernels::cuda {
 
 using Bf16 = __nv_bfloat16;
@@ -37,8 +37,8 @@ struct Operand<float> {
   float r[8];
 };
 
-/// The same as B of A B^T: its bf16 registers in the order in which mma.sync takes them as pairs (moving them there costs as
-/// many instructions as the product).
+/// The same as B of A B^T: its bf16 registers in the order in which mma.sync takes them as pairs (moving them there
+/// costs as many instructions as the product).
 template <class E>
 struct Right;
 template <>
@@ -153,7 +153,7 @@ __device__ __forceinline__ void multiply(Acc& c, const Operand<Bf16>& a, const R
 template <bool kLow = true>
 __device__ __forceinline__ void multiply(Acc& c, const Operand<float>& a, const Right<float>& b) {
   std::uint32_t left[3][4], right[3][4];
-  const auto three = [](std::uint32_t (&to)[3][4], int at, float x, float y) {
+  const auto three = [](std::uint32_t(&to)[3][4], int at, float x, float y) {
 #pragma unroll
     for (int i = 0; i < 3; ++i) {
       to[i][at] = pack_bf16(x, y);
@@ -172,7 +172,8 @@ __device__ __forceinline__ void multiply(Acc& c, const Operand<float>& a, const 
     constexpr int kPairs[6][2] = {{1, 1}, {2, 0}, {0, 2}, {1, 0}, {0, 1}, {0, 0}};
 #pragma unroll
     for (int i = 0; i < 6; ++i) {
-      mma_bf16(i < 5 ? small : large, left[kPairs[i][0]], right[kPairs[i][1]][2 * half], right[kPairs[i][1]][2 * half + 1]);
+      mma_bf16(i < 5 ? small : large, left[kPairs[i][0]], right[kPairs[i][1]][2 * half],
+               right[kPairs[i][1]][2 * half + 1]);
     }
 #pragma unroll
     for (int i = 0; i < 4; ++i) c.x[4 * half + i] += large[i] + small[i];
@@ -190,7 +191,9 @@ template <bool kLow = true>
 __device__ __forceinline__ void multiply(Acc& c, const Precise<float>& a, const PreciseRight<float>& b) {
   multiply<kLow>(c, a.high, b.high);
 }
-__device__ __forceinline__ PreciseRight<Bf16> to_right(const Precise<Bf16>& p) { return {to_right(p.high), to_right(p.low)}; }
+__device__ __forceinline__ PreciseRight<Bf16> to_right(const Precise<Bf16>& p) {
+  return {to_right(p.high), to_right(p.low)};
+}
 __device__ __forceinline__ PreciseRight<float> to_right(const Precise<float>& p) { return {to_right(p.high)}; }
 
 __device__ __forceinline__ std::uint32_t transpose_8x8(std::uint32_t x) {

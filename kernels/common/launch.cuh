@@ -38,12 +38,14 @@ int launch(void (*kernel)(Parameters), const char* name, std::int64_t blocks, in
     return message.failed("cudaDeviceGetAttribute", e);
   }
   if (shared_bytes > available) {
-    return message.say("%s needs %d bytes of shared memory a block for these head dims; this GPU has %d", name, shared_bytes, available);
+    return message.say("%s needs %d bytes of shared memory a block for these head dims; this GPU has %d", name,
+                       shared_bytes, available);
   }
   if (const cudaError_t e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)) {
     return message.failed("cudaFuncSetAttribute", e);
   }
-  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), static_cast<std::size_t>(shared_bytes), stream>>>(parameters);
+  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), static_cast<std::size_t>(shared_bytes),
+           stream>>>(parameters);
   if (const cudaError_t e = cudaGetLastError()) return message.failed(name, e);
   return 0;
 }

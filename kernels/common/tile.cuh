@@ -2,8 +2,8 @@
 
 #include "kernels/common/fragment.cuh"
 
-/// Row-major matrices in shared memory, swizzled in pieces of 16 bytes so that rows and columns of 8 x 8 blocks are read
-/// without bank conflicts, and their copies from and to device memory.
+/// Row-major matrices in shared memory, swizzled in pieces of 16 bytes so that rows and columns of 8 x 8 blocks are
+/// read without bank conflicts, and their copies from and to device memory.
 namespace plait::kernels::cuda {
 
 __device__ __forceinline__ std::uint32_t shared_address(const void* p) {
@@ -37,14 +37,15 @@ struct Tile {
 template <int kCols>
 __device__ __forceinline__ std::uint32_t matrix_address(const Tile<Bf16, kCols>& t, int row, int col) {
   const int lane = lane_id(), r = lane & 15;
-  const std::uint32_t mine = shared_address(t.memory) + static_cast<std::uint32_t>(r * t.kRowBytes + (((lane >> 4) ^ t.swizzle(r)) << 4));
+  const std::uint32_t mine =
+      shared_address(t.memory) + static_cast<std::uint32_t>(r * t.kRowBytes + (((lane >> 4) ^ t.swizzle(r)) << 4));
   return (mine + static_cast<std::uint32_t>(row * t.kRowBytes)) ^ static_cast<std::uint32_t>(col * 2);
 }
 template <int kCols>
 __device__ __forceinline__ std::uint32_t transposed_address(const Tile<Bf16, kCols>& t, int row, int col) {
   const int lane = lane_id(), r = (lane & 7) + 8 * (lane >> 4);
-  const std::uint32_t mine =
-      shared_address(t.memory) + static_cast<std::uint32_t>(r * t.kRowBytes + ((((lane >> 3) & 1) ^ t.swizzle(r)) << 4));
+  const std::uint32_t mine = shared_address(t.memory) +
+                             static_cast<std::uint32_t>(r * t.kRowBytes + ((((lane >> 3) & 1) ^ t.swizzle(r)) << 4));
   return (mine + static_cast<std::uint32_t>(row * t.kRowBytes)) ^ static_cast<std::uint32_t>(col * 2);
 }
 
@@ -89,21 +90,23 @@ __device__ __forceinline__ Right<Bf16> load_transposed_right(const Tile<Bf16, kC
 template <int kCols>
 __device__ __forceinline__ void store(const Tile<Bf16, kCols>& t, int row, int col, const Operand<Bf16>& o) {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(matrix_address(t, row, col)), "r"(o.r[0]),
-               "r"(o.r[1]), "r"(o.r[2]), "r"(o.r[3])
+  asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(matrix_address(t, row, col)),
+               "r"(o.r[0]), "r"(o.r[1]), "r"(o.r[2]), "r"(o.r[3])
                : "memory");
 #else
 #pragma unroll
-  for (int i = 0; i < 4; ++i) *reinterpret_cast<std::uint32_t*>(t.at(row + acc_row(2 * i), col + acc_col(2 * i))) = o.r[i];
+  for (int i = 0; i < 4; ++i)
+    *reinterpret_cast<std::uint32_t*>(t.at(row + acc_row(2 * i), col + acc_col(2 * i))) = o.r[i];
 #endif
 }
 /// t[row + j][col + i] = o[i][j].
 template <int kCols>
 __device__ __forceinline__ void store_transposed(const Tile<Bf16, kCols>& t, int row, int col, const Operand<Bf16>& o) {
 #if __CUDA_ARCH__ >= 900
-  asm volatile("stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(transposed_address(t, row, col)),
-               "r"(o.r[0]), "r"(o.r[1]), "r"(o.r[2]), "r"(o.r[3])
-               : "memory");
+  asm volatile(
+      "stmatrix.sync.aligned.m8n8.x4.trans.shared.b16 [%0], {%1,%2,%3,%4};" ::"r"(transposed_address(t, row, col)),
+      "r"(o.r[0]), "r"(o.r[1]), "r"(o.r[2]), "r"(o.r[3])
+      : "memory");
 #else
   store(t, row, col, transpose(o));
 #endif
@@ -143,7 +146,8 @@ __device__ __forceinline__ void store(const Tile<float, kCols>& t, int row, int 
   }
 }
 template <int kCols>
-__device__ __forceinline__ void store_transposed(const Tile<float, kCols>& t, int row, int col, const Operand<float>& o) {
+__device__ __forceinline__ void store_transposed(const Tile<float, kCols>& t, int row, int col,
+                                                 const Operand<float>& o) {
 #pragma unroll
   for (int i = 0; i < 8; ++i) *t.at(row + acc_col(i), col + acc_row(i)) = o.r[i];
 }
@@ -206,7 +210,8 @@ __device__ __forceinline__ O load_lanes(const O* at) {
 
 /// 16 bytes to shared memory without passing through registers; zeros where not valid.
 __device__ __forceinline__ void copy_async(void* to, const void* from, bool valid) {
-  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0) : "memory");
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0)
+               : "memory");
 }
 /// Asks for one cache line of device memory ahead of its load.
 __device__ __forceinline__ void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
@@ -266,7 +271,8 @@ __device__ __forceinline__ float diagonal_part(const Acc& a) {
   return offset == 0 ? a.x[0] + a.x[6] : offset == 1 ? a.x[1] + a.x[7] : 0.0f;
 }
 
-/// Sums over the rows of a warp's accumulator of its four columns a lane; the lane gets the sum of column summed_column().
+/// Sums over the rows of a warp's accumulator of its four columns a lane; the lane gets the sum of column
+/// summed_column().
 __device__ __forceinline__ float column_sums(const float (&x)[4]) {
   const int lane = lane_id();
   const bool upper = lane & 16, odd = lane & 8;
@@ -275,7 +281,9 @@ __device__ __forceinline__ float column_sums(const float (&x)[4]) {
   const float c = (odd ? b : a) + __shfl_xor_sync(0xffffffffu, odd ? a : b, 8);
   return c + __shfl_xor_sync(0xffffffffu, c, 4);
 }
-__device__ __forceinline__ int summed_column() { return 2 * (lane_id() & 3) + ((lane_id() >> 3) & 1) + 8 * (lane_id() >> 4); }
+__device__ __forceinline__ int summed_column() {
+  return 2 * (lane_id() & 3) + ((lane_id() >> 3) & 1) + 8 * (lane_id() >> 4);
+}
 
 __device__ __forceinline__ float quad_sum(float x) {
   x += __shfl_xor_sync(0xffffffffu, x, 1);

@@ -6,8 +6,8 @@ namespace plait::kernels::cuda {
 int backward_bf16(const PlaitGatedDeltaRule& p, cudaStream_t stream, const Message& message) {
   return with_dims<Bf16>(p, [&]<class E, int K, int V>() {
     using Shape = BackwardShape<E, K, V>;
-    return launch(backward_kernel<E, K, V>, "gated_delta_rule backward", p.sequences * p.heads, Shape::kThreads, Shape::kBytes, p, stream,
-                  message);
+    return launch(backward_kernel<E, K, V>, "gated_delta_rule backward", p.sequences * p.heads, Shape::kThreads,
+                  Shape::kBytes, p, stream, message);
   });
 }
 

@@ -10,8 +10,8 @@ template <class E, int K, int V>
 struct BackwardShape {
   static constexpr int kTokens = checkpoint_tokens<E, K, V>();  ///< that a block holds at once
   static constexpr int kChunks = kTokens / kChunk;
-  static constexpr int kSlices = V / kSlice;                  ///< warps that hold a slice of the states
-  static constexpr int kWarps = max_of(kSlices, kChunks);     ///< all take chunks
+  static constexpr int kSlices = V / kSlice;               ///< warps that hold a slice of the states
+  static constexpr int kWarps = max_of(kSlices, kChunks);  ///< all take chunks
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kParts = max_of(1, kWarps / kChunks);  ///< warps that share a chunk where chunks go to warps
   static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
@@ -25,12 +25,14 @@ struct BackwardShape {
   /// The solves make room for sums over warps once they are done.
   static constexpr int kSumBytes = 16 * ((kSlices * (kTokens + kChunks) + kParts * kTokens + 3) / 4);
   static constexpr int kSolveBytes = max_of(kChunks * Solve<E>::kBytes, kSumBytes);
-  static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kSolveBytes + 2 * kChunks * kOperandBytes + Gates<E>::kBytes * kTokens;
+  static constexpr int kBytes =
+      kTileBytes + 2 * kChunks * kStateBytes + kSolveBytes + 2 * kChunks * kOperandBytes + Gates<E>::kBytes * kTokens;
 };
 
 /// A block walks one head of one sequence from its end. Per kTokens tokens, from a checkpoint of the state:
 /// 1. chunks to warps: the products inside chunks;
-/// 2. columns of V to warps: forward through the chunks for S0, Vn, U; back through them for dS1, Y, dbeta, dS in registers;
+/// 2. columns of V to warps: forward through the chunks for S0, Vn, U; back through them for dS1, Y, dbeta, dS in
+/// registers;
 /// 3. chunks to warps: the gradients of m and b, then dq, dk (columns of K pass by), dg.
 /// No sum crosses blocks; those that cross warps are taken in a fixed order.
 template <class E, int K, int V>
@@ -50,16 +52,16 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   const Tile<E, K> q_tile(shared), k_tile(shared + kTokens * K * Shape::kSize);
   const Tile<E, V> v_tile(shared + 2 * kTokens * K * Shape::kSize), y_tile(v_tile.memory + kTokens * V * Shape::kSize),
       o_tile(y_tile.memory + kTokens * V * Shape::kSize);
-  unsigned char* states = shared + Shape::kTileBytes;  // per chunk S0^T [V, K]
+  unsigned char* states = shared + Shape::kTileBytes;                      // per chunk S0^T [V, K]
   unsigned char* d_states = states + Shape::kChunks * Shape::kStateBytes;  // per chunk dS1^T [V, K]
   unsigned char* solves = d_states + Shape::kChunks * Shape::kStateBytes;
   unsigned char* operands = solves + Shape::kSolveBytes;
   auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(operands + 2 * Shape::kChunks * Shape::kOperandBytes);
   float* numbers = reinterpret_cast<float*>(sums + kTokens);
   const Gates<E> gates{sums, numbers, numbers + kTokens, numbers + 2 * kTokens};
-  float* d_beta_sums = reinterpret_cast<float*>(solves);       // [slices, tokens]
-  float* gate_sums = d_beta_sums + Shape::kSlices * kTokens;   // [parts, tokens]
-  float* state_sums = gate_sums + Shape::kParts * kTokens;     // [slices, chunks], e^(G_last) <S0, dS1>
+  float* d_beta_sums = reinterpret_cast<float*>(solves);      // [slices, tokens]
+  float* gate_sums = d_beta_sums + Shape::kSlices * kTokens;  // [parts, tokens]
+  float* state_sums = gate_sums + Shape::kParts * kTokens;    // [slices, chunks], e^(G_last) <S0, dS1>
   const auto state_of = [&](int c) { return Tile<E, K>(states + c * Shape::kStateBytes); };
   const auto d_state_of = [&](int c) { return Tile<E, K>(d_states + c * Shape::kStateBytes); };
   const auto solve_of = [&](int c) { return Solve<E>{solves + c * Solve<E>::kBytes}; };
@@ -253,9 +255,24 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
           held[3 * j + 2] = load(v_tile, token, 16 * j);
         }
       }
-      const auto d_out = [&](int j) { if constexpr (Shape::kHold) return held[3 * j]; else return load(o_tile, token, 16 * j); };
-      const auto y = [&](int j) { if constexpr (Shape::kHold) return held[3 * j + 1]; else return load(y_tile, token, 16 * j); };
-      const auto fresh = [&](int j) { if constexpr (Shape::kHold) return held[3 * j + 2]; else return load(v_tile, token, 16 * j); };
+      const auto d_out = [&](int j) {
+        if constexpr (Shape::kHold)
+          return held[3 * j];
+        else
+          return load(o_tile, token, 16 * j);
+      };
+      const auto y = [&](int j) {
+        if constexpr (Shape::kHold)
+          return held[3 * j + 1];
+        else
+          return load(y_tile, token, 16 * j);
+      };
+      const auto fresh = [&](int j) {
+        if constexpr (Shape::kHold)
+          return held[3 * j + 2];
+        else
+          return load(v_tile, token, 16 * j);
+      };
 
       Acc d_m = zero_acc(), d_b = zero_acc();  // (dm)^T; beta times -db
 #pragma unroll
@@ -277,7 +294,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         d_m.x[i] *= p.scale * decay;
         d_b.x[i] *= decay;
       }
-      const Operand<E> q_by_k = pack<E>(d_m), k_by_q = transpose(q_by_k), lower = pack<E>(d_b), k_by_k = join(lower, transpose(lower));
+      const Operand<E> q_by_k = pack<E>(d_m), k_by_q = transpose(q_by_k), lower = pack<E>(d_b),
+                       k_by_k = join(lower, transpose(lower));
       float decay_row[2], rest_row[2], q_sum[2] = {}, k_sum[2] = {}, rest_sum[2] = {};
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
@@ -320,7 +338,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         float* to = gate_sums + part * kTokens + token;
         float row[2];
 #pragma unroll
-        for (int r = 0; r < 2; ++r) row[r] = quad_sum((part == 0 ? gate_row[r] : 0.0f) + q_sum[r] + k_sum[r] - rest_sum[r]);
+        for (int r = 0; r < 2; ++r)
+          row[r] = quad_sum((part == 0 ? gate_row[r] : 0.0f) + q_sum[r] + k_sum[r] - rest_sum[r]);
         if ((lane & 3) == 0) {
           to[lane / 4] = row[0];
           to[lane / 4 + 8] = row[1];

@@ -15,16 +15,17 @@ inline constexpr int kChunk = 16;
 /// Rows of V that a warp owns: its slice of the state is S^T [16, K].
 inline constexpr int kSlice = 16;
 
-/// Per token of a block's chunks, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few digits.
+/// Per token of a block's chunks, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few
+/// digits.
 template <class E>
 struct Gates {
   using Sum = std::conditional_t<sizeof(E) == 4, double, float>;
   static constexpr int kBytes = static_cast<int>(sizeof(Sum)) + 12;
   static constexpr float kUnit = sizeof(E) == 4 ? 1.0f : 1.442695041f;  ///< of exponents: bf16 works in powers of 2
-  Sum* sum;       ///< G, times kUnit
-  float* decay;   ///< e^G
-  float* rest;    ///< e^(G_last - G)
-  float* weight;  ///< beta
+  Sum* sum;                                                             ///< G, times kUnit
+  float* decay;                                                         ///< e^G
+  float* rest;                                                          ///< e^(G_last - G)
+  float* weight;                                                        ///< beta
 };
 
 /// e^x of x in units of Gates::kUnit.
@@ -58,7 +59,8 @@ struct Solve {
   /// result[i][j] = T[i][j].
   __device__ __forceinline__ PreciseRight<E> rows() const {
     if constexpr (sizeof(E) == 2) {
-      return {load_transposed_right(Tile<Bf16, 16>(memory), 0, 0), load_transposed_right(Tile<Bf16, 16>(memory + 512), 0, 0)};
+      return {load_transposed_right(Tile<Bf16, 16>(memory), 0, 0),
+              load_transposed_right(Tile<Bf16, 16>(memory + 512), 0, 0)};
     } else {
       return {load_transposed_right(Tile<float, 16>(memory), 0, 0)};
     }
@@ -79,9 +81,9 @@ struct Solve {
     }
   }
 
-  /// Inverts I + a, a strictly lower triangular, by a whole warp. Forward substitution in fp32, a lane a column, for the two
-  /// 8 x 8 blocks X11, X22 on the diagonal; below them -X22 a21 X11. Powers of a, which a series would need, grow to 1e5 and
-  /// cancel where keys are alike and beta is near 2.
+  /// Inverts I + a, a strictly lower triangular, by a whole warp. Forward substitution in fp32, a lane a column, for
+  /// the two 8 x 8 blocks X11, X22 on the diagonal; below them -X22 a21 X11. Powers of a, which a series would need,
+  /// grow to 1e5 and cancel where keys are alike and beta is near 2.
   __device__ __forceinline__ void invert(const Acc& a) const {
     float* rows_of_a = reinterpret_cast<float*>(memory);
 #pragma unroll
@@ -122,7 +124,8 @@ struct Solve {
       const Tile<float, 16> tile(memory);
 #pragma unroll
       for (int i = 0; i < 2; ++i) {
-        *reinterpret_cast<float4*>(tile.piece(column, 2 * block + i)) = make_float4(t[4 * i], t[4 * i + 1], t[4 * i + 2], t[4 * i + 3]);
+        *reinterpret_cast<float4*>(tile.piece(column, 2 * block + i)) =
+            make_float4(t[4 * i], t[4 * i + 1], t[4 * i + 2], t[4 * i + 3]);
         *reinterpret_cast<float4*>(tile.piece(column, 2 * (1 - block) + i)) = make_float4(0, 0, 0, 0);
       }
     }
@@ -175,8 +178,9 @@ __device__ __forceinline__ float gate_distance(const Gates<E>& gates, int i, int
 
 /// A chunk's products, by a whole warp: T into `solve`; m (kBackward: its transpose) into `m`; kBackward: b into `b`.
 template <class E, int K, bool kBackward>
-__device__ __forceinline__ void multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, int token, const Gates<E>& gates,
-                                                float scale, const Solve<E>& solve, Right<E>* m, Right<E>* b) {
+__device__ __forceinline__ void multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, int token,
+                                                const Gates<E>& gates, float scale, const Solve<E>& solve, Right<E>* m,
+                                                Right<E>* b) {
   Acc kk = zero_acc(), qk = zero_acc();
 #pragma unroll
   for (int c = 0; c < K; c += 16) {
@@ -233,7 +237,8 @@ __device__ __forceinline__ void store_state(const Acc (&state)[K / 16], float* t
   }
 }
 
-/// Tokens between two checkpoints of the state, which the backward pass starts from: as many as its shared memory holds.
+/// Tokens between two checkpoints of the state, which the backward pass starts from: as many as its shared memory
+/// holds.
 template <class E, int K, int V>
 constexpr int checkpoint_tokens() {
   if (sizeof(E) == 2) return K * V <= 64 * 64 ? 64 : 32;
@@ -241,10 +246,10 @@ constexpr int checkpoint_tokens() {
 }
 /// Checkpoint c of a head's sequence, of warp w: K/16 operands. [N*H, checkpoints, V/16, K/16] of them.
 template <class E, int K, int V>
-__device__ __forceinline__ Operand<E>* checkpoint(void* workspace, std::int64_t head, int checkpoints, int c, int warp) {
+__device__ __forceinline__ Operand<E>* checkpoint(void* workspace, std::int64_t head, int checkpoints, int c,
+                                                  int warp) {
   constexpr int kLanes = 32;
-  return static_cast<Operand<E>*>(workspace) +
-         (((head * checkpoints + c) * (V / 16) + warp) * (K / 16)) * kLanes;
+  return static_cast<Operand<E>*>(workspace) + (((head * checkpoints + c) * (V / 16) + warp) * (K / 16)) * kLanes;
 }
 
 }  // namespace plait::kernels::cuda

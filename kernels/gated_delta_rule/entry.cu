@@ -9,18 +9,24 @@ bool has_type(PlaitDataType t) { return t == PLAIT_FLOAT32 || t == PLAIT_BFLOAT1
 
 int check_shape(const PlaitGatedDeltaRule& p, const Message& message) {
   if (p.sequences < 0 || p.tokens < 0 || p.heads < 0) {
-    return message.say("sequences, tokens and heads are %lld, %lld, %lld; none may be negative", static_cast<long long>(p.sequences),
-                       static_cast<long long>(p.tokens), static_cast<long long>(p.heads));
+    return message.say("sequences, tokens and heads are %lld, %lld, %lld; none may be negative",
+                       static_cast<long long>(p.sequences), static_cast<long long>(p.tokens),
+                       static_cast<long long>(p.heads));
   }
   if (p.heads > 0 && p.sequences > 0x7fffffffLL / p.heads) {
     return message.say("sequences x heads is %lld x %lld; at most 2147483647", static_cast<long long>(p.sequences),
                        static_cast<long long>(p.heads));
   }
-  if (p.tokens > 0x3fffffffLL) return message.say("tokens is %lld; at most 1073741823", static_cast<long long>(p.tokens));
-  if (!has_dim(p.key_dim)) return message.say("key_dim is %lld; 32, 64 and 128 are supported", static_cast<long long>(p.key_dim));
-  if (!has_dim(p.value_dim)) return message.say("value_dim is %lld; 32, 64 and 128 are supported", static_cast<long long>(p.value_dim));
-  if (!has_type(p.data_type)) return message.say("data_type is %d; fp32 (0) and bf16 (1) are supported", static_cast<int>(p.data_type));
-  if (!has_type(p.gate_type)) return message.say("gate_type is %d; fp32 (0) and bf16 (1) are supported", static_cast<int>(p.gate_type));
+  if (p.tokens > 0x3fffffffLL)
+    return message.say("tokens is %lld; at most 1073741823", static_cast<long long>(p.tokens));
+  if (!has_dim(p.key_dim))
+    return message.say("key_dim is %lld; 32, 64 and 128 are supported", static_cast<long long>(p.key_dim));
+  if (!has_dim(p.value_dim))
+    return message.say("value_dim is %lld; 32, 64 and 128 are supported", static_cast<long long>(p.value_dim));
+  if (!has_type(p.data_type))
+    return message.say("data_type is %d; fp32 (0) and bf16 (1) are supported", static_cast<int>(p.data_type));
+  if (!has_type(p.gate_type))
+    return message.say("gate_type is %d; fp32 (0) and bf16 (1) are supported", static_cast<int>(p.gate_type));
   return 0;
 }
 
@@ -34,7 +40,8 @@ template <std::size_t n>
 int check_pointers(const Pointer (&pointers)[n], const Message& message) {
   for (const Pointer& pointer : pointers) {
     if (!pointer.value && pointer.needed) return message.say("%s is null", pointer.name);
-    if (reinterpret_cast<std::uintptr_t>(pointer.value) % 16 != 0) return message.say("%s is not aligned to 16 bytes", pointer.name);
+    if (reinterpret_cast<std::uintptr_t>(pointer.value) % 16 != 0)
+      return message.say("%s is not aligned to 16 bytes", pointer.name);
   }
   return 0;
 }
@@ -77,14 +84,19 @@ std::int64_t plait_gated_delta_rule_workspace_bytes(const PlaitGatedDeltaRule* p
   return check_shape(*p, Message{nullptr, 0}) ? -1 : workspace_bytes(*p);
 }
 
-int plait_gated_delta_rule_forward(const PlaitGatedDeltaRule* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+int plait_gated_delta_rule_forward(const PlaitGatedDeltaRule* p, CUstream_st* stream, char* text,
+                                   std::size_t text_bytes) {
   const Message message{text, text_bytes};
   if (check_shape(*p, message)) return 1;
   const bool any = p->tokens > 0 && p->sequences * p->heads > 0;
-  const Pointer pointers[] = {{"q", p->q, any},           {"k", p->k, any},
-                              {"v", p->v, any},           {"g", p->g, false},
-                              {"beta", p->beta, any},     {"initial_state", p->initial_state, false},
-                              {"output", p->output, any}, {"final_state", p->final_state, false},
+  const Pointer pointers[] = {{"q", p->q, any},
+                              {"k", p->k, any},
+                              {"v", p->v, any},
+                              {"g", p->g, false},
+                              {"beta", p->beta, any},
+                              {"initial_state", p->initial_state, false},
+                              {"output", p->output, any},
+                              {"final_state", p->final_state, false},
                               {"workspace", p->workspace, false}};
   if (check_pointers(pointers, message)) return 1;
   if (check_device(message)) return 1;
@@ -92,7 +104,8 @@ int plait_gated_delta_rule_forward(const PlaitGatedDeltaRule* p, CUstream_st* st
   return p->data_type == PLAIT_BFLOAT16 ? forward_bf16(*p, stream, message) : forward_fp32(*p, stream, message);
 }
 
-int plait_gated_delta_rule_backward(const PlaitGatedDeltaRule* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+int plait_gated_delta_rule_backward(const PlaitGatedDeltaRule* p, CUstream_st* stream, char* text,
+                                    std::size_t text_bytes) {
   const Message message{text, text_bytes};
   if (check_shape(*p, message)) return 1;
   const bool any = p->tokens > 0 && p->sequences * p->heads > 0;
@@ -123,7 +136,8 @@ int plait_cuda_device(char* text, std::size_t text_bytes) {
   int device = 0;
   cudaDeviceProp properties;
   if (const cudaError_t e = cudaGetDevice(&device)) return message.failed("cudaGetDevice", e);
-  if (const cudaError_t e = cudaGetDeviceProperties(&properties, device)) return message.failed("cudaGetDeviceProperties", e);
+  if (const cudaError_t e = cudaGetDeviceProperties(&properties, device))
+    return message.failed("cudaGetDeviceProperties", e);
   message.say("%s", properties.name);
   return 0;
 }

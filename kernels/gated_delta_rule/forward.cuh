@@ -9,7 +9,7 @@ struct ForwardShape {
   static constexpr int kTokens = sizeof(E) == 2 ? 64 : 32;  ///< that a block loads at once
   static constexpr int kChunks = kTokens / kChunk;
   static constexpr int kEvery = checkpoint_tokens<E, K, V>();
-  static constexpr int kSlices = V / kSlice;                           ///< warps that hold a slice of the state
+  static constexpr int kSlices = V / kSlice;                            ///< warps that hold a slice of the state
   static constexpr int kWarps = kSlices > kChunks ? kSlices : kChunks;  ///< all make products inside chunks
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kMinBlocks = sizeof(E) == 4 || K == 128 ? 1 : V == 128 ? 2 : 4;
@@ -20,9 +20,9 @@ struct ForwardShape {
   }
 };
 
-/// A block walks one head of one sequence. Per kTokens tokens: each warp makes the products inside its own chunks; then each
-/// warp takes its 16 columns of V through all chunks, its slice of the state in registers. All of it transposed, so that
-/// S^T, Vn^T and T pass from product to product without leaving their registers.
+/// A block walks one head of one sequence. Per kTokens tokens: each warp makes the products inside its own chunks; then
+/// each warp takes its 16 columns of V through all chunks, its slice of the state in registers. All of it transposed,
+/// so that S^T, Vn^T and T pass from product to product without leaving their registers.
 template <class E, int K, int V>
 __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<E, K, V>::kMinBlocks)
     forward_kernel(const PlaitGatedDeltaRule p) {
@@ -109,7 +109,8 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
       const float last_decay = gates.decay[token + kChunk - 1];
       Acc seen = zero_acc(), seen_odd = zero_acc(), out = zero_acc();  // (k S)^T, (q S)^T [16 of V, tokens]
 #pragma unroll
-      for (int i = 0; i < K / 16; ++i) multiply(i % 2 ? seen_odd : seen, state_operand[i], load_right(keys, token, 16 * i));
+      for (int i = 0; i < K / 16; ++i)
+        multiply(i % 2 ? seen_odd : seen, state_operand[i], load_right(keys, token, 16 * i));
       add(seen, seen_odd);
 #pragma unroll
       for (int i = 0; i < K / 16; ++i) multiply(out, state_operand[i], load_right(queries, token, 16 * i));
@@ -141,7 +142,8 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
     E* to = output + (n * kTokens + row) * v_stride + piece * values.kPerPiece;
 #pragma unroll
     for (int i = 0; i < kTokens / kStep; ++i) {
-      if (row + i * kStep < left) *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(values.piece(row + i * kStep, piece));
+      if (row + i * kStep < left)
+        *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(values.piece(row + i * kStep, piece));
       to += kStep * v_stride;
     }
   }

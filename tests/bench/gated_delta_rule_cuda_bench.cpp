@@ -10,8 +10,9 @@
 
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
 
-/// Times of the gated delta rule's CUDA kernels against the time in which the card moves their bytes: median of replays of
-/// graphs of 20 calls over rotating inputs. Floor: q, k, v in and o out, then q, k, v, do in and dq, dk, dv out, 11 passes over a [B, T, H, D] tensor.
+/// Times of the gated delta rule's CUDA kernels against the time in which the card moves their bytes: median of replays
+/// of graphs of 20 calls over rotating inputs. Floor: q, k, v in and o out, then q, k, v, do in and dq, dk, dv out, 11
+/// passes over a [B, T, H, D] tensor.
 namespace {
 
 void must(cudaError_t e, const char* what) {
@@ -73,14 +74,16 @@ PlaitGatedDeltaRule make(const Shape& s) {
   p.d_v = allocate(static_cast<std::size_t>(count) * 2);
   p.d_g = s.gated ? allocate(static_cast<std::size_t>(gates) * 4) : nullptr;
   p.d_beta = allocate(static_cast<std::size_t>(gates) * 4);
-  p.workspace = allocate(static_cast<std::size_t>(std::max<std::int64_t>(16, plait_gated_delta_rule_workspace_bytes(&p))));
+  p.workspace =
+      allocate(static_cast<std::size_t>(std::max<std::int64_t>(16, plait_gated_delta_rule_workspace_bytes(&p))));
   return p;
 }
 
 void release(const PlaitGatedDeltaRule& p) {
-  for (const void* x : {p.q, p.k, p.v, p.g, p.beta, p.d_output, static_cast<const void*>(p.output), static_cast<const void*>(p.d_q),
-                        static_cast<const void*>(p.d_k), static_cast<const void*>(p.d_v), static_cast<const void*>(p.d_g),
-                        static_cast<const void*>(p.d_beta), static_cast<const void*>(p.workspace)}) {
+  for (const void* x :
+       {p.q, p.k, p.v, p.g, p.beta, p.d_output, static_cast<const void*>(p.output), static_cast<const void*>(p.d_q),
+        static_cast<const void*>(p.d_k), static_cast<const void*>(p.d_v), static_cast<const void*>(p.d_g),
+        static_cast<const void*>(p.d_beta), static_cast<const void*>(p.workspace)}) {
     cudaFree(const_cast<void*>(x));
   }
 }
@@ -158,7 +161,8 @@ int main() {
   must(cudaStreamCreate(&stream), "stream");
   const double rate = copy_rate(stream);
   std::printf("%s, copy %.2f TB/s\n", message, rate * 1e-12);
-  std::printf("%-34s %9s %9s %9s %9s %7s %9s\n", "bf16, ms", "forward", "backward", "both", "floor", "ratio", "best peer");
+  std::printf("%-34s %9s %9s %9s %9s %7s %9s\n", "bf16, ms", "forward", "backward", "both", "floor", "ratio",
+              "best peer");
   const Shape shapes[] = {{256, 256, 2, 64, true, .218}, {256, 256, 2, 64, false, .212}, {512, 64, 2, 64, true, .139},
                           {512, 64, 2, 64, false, .134}, {256, 256, 2, 32, true, .251},  {256, 256, 2, 32, false, .250},
                           {8, 2048, 16, 64, true, .368}, {8, 2048, 16, 64, false, .365}, {8, 2048, 8, 128, true, .831},
@@ -170,8 +174,9 @@ int main() {
     const double f = time(sets, forward, stream), b = time(sets, backward, stream), all = time(sets, both, stream);
     const double floor = bytes / rate * 1e3;
     char name[80];
-    std::snprintf(name, sizeof name, "B%lld T%lld H%lld D%lld%s", static_cast<long long>(s.batch), static_cast<long long>(s.tokens),
-                  static_cast<long long>(s.heads), static_cast<long long>(s.dim), s.gated ? "" : " no gate");
+    std::snprintf(name, sizeof name, "B%lld T%lld H%lld D%lld%s", static_cast<long long>(s.batch),
+                  static_cast<long long>(s.tokens), static_cast<long long>(s.heads), static_cast<long long>(s.dim),
+                  s.gated ? "" : " no gate");
     char peer[16] = "-";
     if (s.peer_ms > 0) std::snprintf(peer, sizeof peer, "%.3f", s.peer_ms);
     std::printf("%-34s %9.4f %9.4f %9.4f %9.4f %7.2f %9s\n", name, f, b, all, floor, all / floor, peer);

@@ -15,8 +15,8 @@
 
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
 
-/// The CUDA kernels against the recurrence in fp64 on the CPU, whose reverse pass is written out by hand. What is allowed is
-/// twice the error of the same recurrence in the kernel's own precision.
+/// The CUDA kernels against the recurrence in fp64 on the CPU, whose reverse pass is written out by hand. What is
+/// allowed is twice the error of the same recurrence in the kernel's own precision.
 namespace {
 
 using Numbers = std::vector<double>;
@@ -38,8 +38,9 @@ struct Case {
     static constexpr const char* key_names[] = {"random", "alike", "equal", "some zero"};
     return std::string(data_type == PLAIT_BFLOAT16 ? "bf16" : "fp32") + " N" + std::to_string(sequences) + " T" +
            std::to_string(tokens) + " H" + std::to_string(heads) + " K" + std::to_string(key_dim) + " V" +
-           std::to_string(value_dim) + " gate " + gates[static_cast<int>(gate)] + " keys " + key_names[static_cast<int>(keys)] +
-           " beta<=" + std::to_string(largest_beta).substr(0, 3) + (initial_state ? " S0" : "") + (d_final_state ? " dST" : "") +
+           std::to_string(value_dim) + " gate " + gates[static_cast<int>(gate)] + " keys " +
+           key_names[static_cast<int>(keys)] + " beta<=" + std::to_string(largest_beta).substr(0, 3) +
+           (initial_state ? " S0" : "") + (d_final_state ? " dST" : "") +
            (gate_type == PLAIT_BFLOAT16 ? " bf16 gates" : "");
   }
 };
@@ -81,7 +82,9 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
   const std::size_t T = static_cast<std::size_t>(c.tokens), H = static_cast<std::size_t>(c.heads),
                     K = static_cast<std::size_t>(c.key_dim), V = static_cast<std::size_t>(c.value_dim);
   const std::size_t head = static_cast<std::size_t>(n) * H + static_cast<std::size_t>(h);
-  const auto row = [&](std::size_t t) { return (static_cast<std::size_t>(n) * T + t) * H + static_cast<std::size_t>(h); };
+  const auto row = [&](std::size_t t) {
+    return (static_cast<std::size_t>(n) * T + t) * H + static_cast<std::size_t>(h);
+  };
   const auto get = [&](const char* name, std::size_t i) { return static_cast<Real>(in.at(name)[i]); };
   const Real scale_r = r(static_cast<Real>(scale));
 
@@ -174,17 +177,21 @@ void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int 
 struct Sizes {
   std::size_t keys, values, gates, state;
   explicit Sizes(const Case& c)
-      : keys(static_cast<std::size_t>(c.sequences) * static_cast<std::size_t>(c.tokens) * static_cast<std::size_t>(c.heads * c.key_dim)),
-        values(static_cast<std::size_t>(c.sequences) * static_cast<std::size_t>(c.tokens) * static_cast<std::size_t>(c.heads * c.value_dim)),
-        gates(static_cast<std::size_t>(c.sequences) * static_cast<std::size_t>(c.tokens) * static_cast<std::size_t>(c.heads)),
+      : keys(static_cast<std::size_t>(c.sequences) * static_cast<std::size_t>(c.tokens) *
+             static_cast<std::size_t>(c.heads * c.key_dim)),
+        values(static_cast<std::size_t>(c.sequences) * static_cast<std::size_t>(c.tokens) *
+               static_cast<std::size_t>(c.heads * c.value_dim)),
+        gates(static_cast<std::size_t>(c.sequences) * static_cast<std::size_t>(c.tokens) *
+              static_cast<std::size_t>(c.heads)),
         state(static_cast<std::size_t>(c.sequences * c.heads) * static_cast<std::size_t>(c.key_dim * c.value_dim)) {}
 };
 
 template <class Precision>
 Tensors recurrence(const Case& c, const Tensors& in, double scale) {
   const Sizes s(c);
-  Tensors out{{"o", Numbers(s.values)},  {"ST", Numbers(s.state)},  {"dq", Numbers(s.keys)},     {"dk", Numbers(s.keys)},
-              {"dv", Numbers(s.values)}, {"dg", Numbers(s.gates)}, {"dbeta", Numbers(s.gates)}, {"dS0", Numbers(s.state)}};
+  Tensors out{{"o", Numbers(s.values)},    {"ST", Numbers(s.state)},  {"dq", Numbers(s.keys)},
+              {"dk", Numbers(s.keys)},     {"dv", Numbers(s.values)}, {"dg", Numbers(s.gates)},
+              {"dbeta", Numbers(s.gates)}, {"dS0", Numbers(s.state)}};
   std::atomic<int> next = 0;
   std::vector<std::jthread> workers;
   const int heads = c.sequences * c.heads;
@@ -378,7 +385,8 @@ void check(const Case& c) {
   const double scale = 1.0 / std::sqrt(c.key_dim);
   const Tensors in = make_inputs(c, 1234u + static_cast<unsigned>(c.tokens));
   const Tensors exact = recurrence<Exact>(c, in, scale);
-  const Tensors plain = c.data_type == PLAIT_BFLOAT16 ? recurrence<Bfloat16>(c, in, scale) : recurrence<Float32>(c, in, scale);
+  const Tensors plain =
+      c.data_type == PLAIT_BFLOAT16 ? recurrence<Bfloat16>(c, in, scale) : recurrence<Float32>(c, in, scale);
   const Bytes kernel = run_kernels(c, in, scale);
   const Bytes again = run_kernels(c, in, scale);
   for (const auto& [name, bytes] : kernel) {
@@ -409,7 +417,8 @@ void check(const Case& c) {
     const double size = std::max(norm(exact.at(name)), 1e-30);
     EXPECT_LE(error, allowed) << name << ": relative error " << error / size << ", allowed " << allowed / size;
     auto& entry = worst()[std::string(c.data_type == PLAIT_BFLOAT16 ? "bf16 " : "fp32 ") + name];
-    if (error / allowed >= entry.first) entry = {error / allowed, c.text() + ", relative error " + std::to_string(error / size)};
+    if (error / allowed >= entry.first)
+      entry = {error / allowed, c.text() + ", relative error " + std::to_string(error / size)};
   }
 }
 
