@@ -67,7 +67,7 @@ TEST_F(Safetensors, ReadWhatWasWritten) {
       {"b.c", at::randn({2, 3, 4}, at::kDouble).transpose(0, 2)},  // not contiguous
       {"empty", at::empty({0, 4})},
       {"quoted \"name\" \xc3\xa9", at::randn({7})},
-      {"scalar", at::tensor(2.5).view({})},
+      {"scalar", at::scalar_tensor(2.5)},
   };
   nn::write_safetensors(file(), tensors);
   const auto read = nn::read_safetensors(file());
