@@ -63,6 +63,7 @@ TEST(TrainTest, SolvesAnEasyRecallTaskAndStopsEarly) {
   easy.test_batch = 64;
   easy.report_every = 20;
   easy.decay = 0;
+  easy.solved = 0.97;
   const OneLoad task("mqar", {.pairs = 2, .length = 12});
   const std::vector<Member> members = {{tiny_model("G", task, 32), 1e-2, 0}, {tiny_model("G", task, 32), 1e-6, 0}};
   const TrainingResult result = run(members, easy, task);
