@@ -267,6 +267,17 @@ Journal::Contents Journal::read(const std::filesystem::path& file) {
     } catch (const spec::SpecError& error) {
       lines.damaged(error.what());
     }
+    if (is_measurement(trial)) {
+      const auto of = std::ranges::find(contents.trials, std::string_view(trial.id).substr(1), &Trial::id);
+      if (of == contents.trials.end() || of->layout != trial.layout) {
+        lines.damaged(fmt::format("{} measures no trial that stands before it", trial.id));
+      }
+      if (std::ranges::find(contents.measurements, trial.id, &Trial::id) != contents.measurements.end()) {
+        lines.damaged(fmt::format("{} is there twice", trial.id));
+      }
+      contents.measurements.push_back(std::move(trial));
+      continue;
+    }
     const bool in_baselines = baselines == contents.trials.size();
     if (in_baselines && trial.id == fmt::format("b{}", baselines)) {
       ++baselines;

@@ -21,8 +21,8 @@ class JournalError : public std::runtime_error {
 };
 
 /// The append-only record of a study: JSON lines, one event each, with a checksum. The first line is the header and
-/// holds the whole study, so that a journal explains itself. Baselines come first, then trials in ask order. Nothing in
-/// it depends on time, host or thread count: two runs of one study write the same bytes.
+/// holds the whole study, so that a journal explains itself. Baselines come first, then trials in ask order, then what was
+/// measured on them. Nothing in it depends on time, host or thread count: two runs of one study write the same bytes.
 ///
 ///     {"event":"study","format":"plait-journal/1","study":{...},"sum":"0123456789abcdef"}
 ///     {"event":"trial","id":"0","layout":"G*G*","path":[0,1,0,1],"scores":{...},"feasible":true,"sum":"..."}
@@ -36,7 +36,8 @@ class Journal {
   /// What a file held. A torn last line (without a newline) is not an error: it was never acknowledged.
   struct Contents {
     nlohmann::json study;
-    std::vector<Trial> trials;  ///< baselines ("b0", ...) first
+    std::vector<Trial> trials;        ///< baselines ("b0", ...) first
+    std::vector<Trial> measurements;  ///< "m9": of a trial that stands before it, at most one each
     std::uintmax_t valid_bytes = 0;
     std::uintmax_t torn_bytes = 0;
   };

@@ -58,6 +58,16 @@ Path read_path(const spec::Json* json, const std::string& path, spec::Problems& 
 
 }  // namespace
 
+bool is_measurement(const Trial& trial) { return trial.id.starts_with('m'); }
+
+std::string measurement_id(const Trial& trial) { return "m" + trial.id; }
+
+void add_scores(const Trial& measurement, Trial& trial) {
+  const auto* measured = std::get_if<Scores>(&measurement.outcome);
+  auto* scores = std::get_if<Scores>(&trial.outcome);
+  if (measured != nullptr && scores != nullptr) scores->insert(measured->begin(), measured->end());
+}
+
 const Value* score(const Trial& trial, std::string_view metric) {
   const auto* scores = std::get_if<Scores>(&trial.outcome);
   if (scores == nullptr) return nullptr;

@@ -70,12 +70,13 @@ spec::OrderedJson scores_json(const search::Trial& trial) {
   return out;
 }
 
-spec::OrderedJson point_json(const search::Trial& trial) {
+spec::OrderedJson point_json(const search::Trial& trial, const std::string& measured) {
   spec::OrderedJson out;
   out["trial"] = trial.id;
   if (!trial.name.empty()) out["name"] = trial.name;
   out["layout"] = trial.layout;
   out["metrics"] = scores_json(trial);
+  if (!measured.empty()) out["measured"] = measured;
   return out;
 }
 
@@ -90,13 +91,40 @@ bool measured(const search::Trial& trial) {
 
 bool is_baseline(const search::Trial& trial) { return trial.id.starts_with('b'); }
 
+/// Adds the measured scores to their trials, and a column for each metric that is new.
+void add_measurements(std::vector<search::Trial> measurements, StudyResults& results) {
+  for (const search::Trial& measurement : measurements) {
+    const std::string_view id = std::string_view(measurement.id).substr(1);
+    for (auto* list : {&results.trials, &results.baselines, &results.front}) {
+      const auto trial = std::ranges::find(*list, id, &search::Trial::id);
+      if (trial != list->end()) add_scores(measurement, *trial);
+    }
+  }
+  for (const search::Metric& metric : evaluate::proxy_metrics()) {
+    const bool known = std::ranges::find(results.metrics, metric.name, &search::Metric::name) != results.metrics.end();
+    const bool occurs = std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
+    if (occurs && !known) results.metrics.push_back(metric);
+  }
+  results.measurements = std::move(measurements);
+}
+
+/// How a trial was measured; empty when it was not.
+std::string measured_how(const StudyResults& results, const search::Trial& trial) {
+  const auto at = std::ranges::find_if(results.measurements, [&](const search::Trial& measurement) {
+    return std::string_view(measurement.id).substr(1) == trial.id;
+  });
+  if (at == results.measurements.end()) return "";
+  const auto* failure = std::get_if<search::Failure>(&at->outcome);
+  return failure == nullptr ? at->name : fmt::format("{}; {}", at->name, failure->reason);
+}
+
 }  // namespace
 
 StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, bool resume, std::stop_token stop,
                        const std::function<void(const search::Progress&)>& observer,
-                       const std::function<void(const std::string&)>& warn) {
+                       const std::function<void(const std::string&)>& warn, const ProxyRequest* proxies) {
   std::optional<search::Journal> journal;
-  std::vector<search::Trial> recorded;
+  std::vector<search::Trial> recorded, measured;
   if (!folder.empty()) {
     const std::filesystem::path file = folder / kJournal;
     std::filesystem::create_directories(folder);
@@ -118,12 +146,27 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
       }
       journal = search::Journal::resume(file, contents);
       recorded = std::move(contents.trials);
+      measured = std::move(contents.measurements);
     } else {
       journal = search::Journal::create(file, built.spec.source);
     }
   }
   built.study->run(journal ? &*journal : nullptr, recorded, stop, observer);
   StudyResults results = collect(built);
+  if (proxies != nullptr && results.finished) {
+    const search::Trial* best = recommended(results);
+    auto fresh = measure_on_proxies({.front = results.front,
+                                     .baselines = results.baselines,
+                                     .recommended = best == nullptr ? "" : best->id},
+                                    built.spec, *proxies, folder, journal ? &*journal : nullptr, measured, stop);
+    results.finished = fresh.has_value();
+    for (search::Trial& measurement : fresh.value_or(std::vector<search::Trial>{})) {
+      if (std::ranges::find(measured, measurement.id, &search::Trial::id) == measured.end()) {
+        measured.push_back(std::move(measurement));
+      }
+    }
+  }
+  add_measurements(std::move(measured), results);
   if (!folder.empty() && results.finished) replace_file(folder / kResults, results_json(results));
   return results;
 }
@@ -147,6 +190,7 @@ StudyResults load_results(const std::filesystem::path& folder) {
   }
   results.front = front.trials();
   results.hypervolume = front.hypervolume();
+  add_measurements(std::move(contents.measurements), results);
   return results;
 }
 
@@ -166,9 +210,9 @@ std::string results_json(const StudyResults& results) {
                    {"failed", std::ranges::count_if(results.trials, failed)}};
   out["hypervolume"] = results.hypervolume;
   out["front"] = spec::OrderedJson::array();
-  for (const search::Trial& trial : results.front) out["front"].push_back(point_json(trial));
+  for (const search::Trial& trial : results.front) out["front"].push_back(point_json(trial, measured_how(results, trial)));
   out["baselines"] = spec::OrderedJson::array();
-  for (const search::Trial& trial : results.baselines) out["baselines"].push_back(point_json(trial));
+  for (const search::Trial& trial : results.baselines) out["baselines"].push_back(point_json(trial, measured_how(results, trial)));
   return out.dump(2) + "\n";
 }
 

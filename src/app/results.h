@@ -7,6 +7,7 @@
 
 #include "search/study.h"
 #include "src/app/build_study.h"
+#include "src/app/proxy_stage.h"
 #include "src/report/result_table.h"
 #include "src/spec/json_reader.h"
 
@@ -23,13 +24,14 @@ struct StudyResults {
   std::vector<search::Trial> front;  ///< by the first objective, best last
   double hypervolume = 0;
   bool finished = true;
+  std::vector<search::Trial> measurements{};  ///< "m9": their scores are in the trials, baselines and front above
 };
 
 /// Runs a study. With a folder, the journal is written there (`resume` continues one; without it an existing journal is
 /// an error), and `results.json` at the end. Throws JournalError, std::system_error.
 StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, bool resume, std::stop_token stop,
                        const std::function<void(const search::Progress&)>& observer,
-                       const std::function<void(const std::string&)>& warn);
+                       const std::function<void(const std::string&)>& warn, const ProxyRequest* proxies = nullptr);
 
 /// Reads a folder back from its journal alone. Throws JournalError, SpecError, std::system_error.
 StudyResults load_results(const std::filesystem::path& folder);

@@ -18,6 +18,11 @@ void add_hardware(CLI::App& app, Context& context);
 void add_strategies(CLI::App& app, Context& context);
 void add_presets(CLI::App& app, Context& context);
 void add_prior(CLI::App& app, Context& context);
+void add_proxy(CLI::App& app, Context& context);
+void add_tasks(CLI::App& app, Context& context);
+void add_reproduce(CLI::App& app, Context& context);
+void add_export_weights(CLI::App& app, Context& context);
+void add_import_weights(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 
 }  // namespace plait::cli

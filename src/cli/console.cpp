@@ -44,22 +44,38 @@ void Console::warn(std::string_view text) {
   fmt::print(stderr, "{}\n", text);
 }
 
-void Console::progress(const search::Progress& progress) {
+bool Console::is_time_for_progress(double elapsed_s) {
   using std::chrono::steady_clock;
   const auto now = steady_clock::now();
   const auto pause = live_ ? std::chrono::milliseconds(100) : std::chrono::seconds(10);
-  // Short work stays silent, long work speaks at a readable pace.
-  if (progress.elapsed_s < 0.5 || now - last_progress_ < pause) return;
+  if (elapsed_s < 0.5 || now - last_progress_ < pause) return false;
   last_progress_ = now;
-  const std::string text =
-      fmt::format("{} of {} trials, {} on the front, {} failed, {}, {} left", progress.done, progress.total,
-                  progress.front, progress.failed, duration(progress.elapsed_s), duration(progress.eta_s));
+  return true;
+}
+
+void Console::show_progress(const std::string& text) {
   if (live_) {
     fmt::print(stderr, "\r{:<{}}", text, columns_ - 1);
     line_open_ = true;
   } else {
     fmt::print(stderr, "{}\n", text);
   }
+}
+
+void Console::progress(const search::Progress& progress) {
+  if (!is_time_for_progress(progress.elapsed_s)) return;
+  show_progress(fmt::format("{} of {} trials, {} on the front, {} failed, {}, {} left", progress.done, progress.total,
+                            progress.front, progress.failed, duration(progress.elapsed_s), duration(progress.eta_s)));
+}
+
+void Console::progress(const evaluate::ProxyProgress& progress) {
+  const proxy::TrainingProgress& now = progress.now;
+  if (!is_time_for_progress(now.elapsed_s)) return;
+  const std::string part =
+      progress.trainings > 1 ? fmt::format("training {} of {}, ", progress.training, progress.trainings) : "";
+  show_progress(fmt::format("{}{}: step {} of {}, {} of {} models train, best accuracy {:.2f}, {}, {} left", part,
+                            progress.task, now.step, now.steps, now.training, progress.members, now.best_accuracy,
+                            duration(now.elapsed_s), duration(now.eta_s)));
 }
 
 void Console::end_progress() {

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "search/study.h"
+#include "src/evaluate/proxy_evaluator.h"
 
 namespace plait::cli {
 
@@ -24,6 +25,7 @@ class Console {
   void print(std::string_view text);
   void warn(std::string_view text);
   void progress(const search::Progress& progress);
+  void progress(const evaluate::ProxyProgress& progress);
   /// Ends the line of a progress display.
   void end_progress();
 
@@ -31,6 +33,10 @@ class Console {
   std::size_t columns() const { return columns_; }
 
  private:
+  /// Short work stays silent, long work speaks at a readable pace.
+  bool is_time_for_progress(double elapsed_s);
+  void show_progress(const std::string& text);
+
   bool colour_ = false;
   bool live_ = false;  ///< stderr is a terminal: progress redraws one line
   bool line_open_ = false;

@@ -76,7 +76,8 @@ int run(int argc, char** argv, plait::cli::Context& context) {
       "  plait search examples/quickstart.json --out run    search a study\n"
       "  plait show run --html run/frontier.html            look at its frontier\n"
       "  plait export run --trial recommended --to fla --out model write a trainer's config\n"
-      "  plait cost '(GGG*)x6' --model examples/model-1b.json   what one layout costs"};
+      "  plait cost '(GGG*)x6' --model examples/model-1b.json   what one layout costs\n"
+      "  plait proxy '(GGG*)x6' Gx24 --model examples/model-1b.json train both as small models"};
   app.set_version_flag("--version", "plait " PLAIT_VERSION);
   app.require_subcommand(1);
   cli::add_search(app, context);
@@ -84,6 +85,11 @@ int run(int argc, char** argv, plait::cli::Context& context) {
   cli::add_cost(app, context);
   cli::add_export(app, context);
   cli::add_import(app, context);
+  cli::add_proxy(app, context);
+  cli::add_tasks(app, context);
+  cli::add_reproduce(app, context);
+  cli::add_export_weights(app, context);
+  cli::add_import_weights(app, context);
   cli::add_validate(app, context);
   cli::add_mixers(app, context);
   cli::add_hardware(app, context);

@@ -92,7 +92,7 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& weight, const at::Tens
       bias.defined() ? at::baddbmm(bias.to(x.scalar_type()).unsqueeze(1), rows, matrix) : at::bmm(rows, matrix);
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(1);
-  return y.view(sizes);
+  return y.reshape(sizes);
 }
 
 at::Tensor split_heads(const at::Tensor& x, std::int64_t heads) {
@@ -113,9 +113,7 @@ at::Tensor repeat_heads(const at::Tensor& x, std::int64_t heads) {
 
 at::Tensor fold_members(const at::Tensor& x) { return x.flatten(0, 1); }
 
-at::Tensor beside_tokens(const at::Tensor& parameter) {
-  return parameter.view({parameter.size(0), 1, 1, parameter.size(1)});
-}
+at::Tensor beside_tokens(const at::Tensor& parameter) { return parameter.unsqueeze(1).unsqueeze(1); }
 
 at::Tensor in_full_precision(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
 

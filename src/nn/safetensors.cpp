@@ -150,8 +150,8 @@ class HeaderReader {
     std::uint64_t covered = 0;
     for (const Entry& entry : entries) {
       if (entry.begin < covered) {
-        add(entry.name, fmt::format("begins at byte {} of the data, inside another tensor that ends at {}", entry.begin,
-                                    covered));
+        add(entry.name,
+            fmt::format("begins at byte {} of the data, inside another tensor that ends at {}", entry.begin, covered));
       } else if (entry.begin > covered) {
         add(entry.name, fmt::format("begins at byte {} of the data; bytes {} to {} belong to no tensor", entry.begin,
                                     covered, entry.begin - 1));

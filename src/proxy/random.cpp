@@ -1,5 +1,6 @@
 #include "src/proxy/random.h"
 
+#include <algorithm>
 #include <bit>
 #include <numeric>
 #include <stdexcept>
@@ -37,7 +38,9 @@ std::uint64_t random_key(std::uint64_t seed, Split split, std::uint64_t step) {
 }
 
 at::Tensor upload(const std::vector<std::int64_t>& values, at::Device device) {
-  const at::Tensor host = torch::tensor(values, at::TensorOptions(at::kLong).pinned_memory(device.is_cuda()));
+  const at::Tensor host = at::empty({static_cast<std::int64_t>(values.size())},
+                                    at::TensorOptions(at::kLong).pinned_memory(device.is_cuda()));
+  std::ranges::copy(values, host.mutable_data_ptr<std::int64_t>());
   return host.to(device, /*non_blocking=*/true);
 }
 

@@ -1,12 +1,17 @@
 #pragma once
 
+#include <array>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace plait::proxy {
 
 /// How large a training is: `tiny` for two CPU cores and minutes, `small` for a CPU and patience, `full` for a GPU.
 enum class Tier { tiny, small, full };
+inline constexpr std::array<std::pair<Tier, std::string_view>, 3> enum_names(Tier) {
+  return {{{Tier::tiny, "tiny"}, {Tier::small, "small"}, {Tier::full, "full"}}};
+}
 
 struct TaskInfo {
   std::string_view name;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <torch/torch.h>
 
+#include "src/nn/checkpoint.h"
 #include "src/proxy/backend.h"
 #include "src/proxy/device.h"
 #include "src/proxy/task.h"
@@ -37,6 +38,23 @@ class TorchBackend : public Backend {
     for (std::int64_t step = 0; step < plan.steps; ++step)
       shape.length = std::max(shape.length, task->train_load(step, plan.steps).length);
     return shape;
+  }
+
+  Weights copy_weights(const spec::ModelSpec& model, std::uint64_t seed, const std::filesystem::path& from,
+                       const std::filesystem::path& to) const override {
+    try {
+      nn::Population population({model}, {seed});
+      if (!from.empty()) nn::load_checkpoint(population, 0, from.string());
+      if (!to.empty()) nn::save_checkpoint(population, 0, to.string());
+      Weights out;
+      for (const auto& [name, value] : population.weights(0)) {
+        ++out.tensors;
+        out.parameters += value.numel();
+      }
+      return out;
+    } catch (const c10::Error& error) {
+      throw std::runtime_error(fmt::format("LibTorch: {}", error.what_without_backtrace()));
+    }
   }
 };
 

@@ -45,7 +45,7 @@ Trainer::PositionReader Trainer::make_position_reader(std::vector<nn::Parameter>
   if (!task_.reads_positions()) return {};
   std::vector<std::int64_t> all;
   for (std::int64_t m = 0; m < size(); ++m) all.push_back(m);
-  const nn::WeightFactory weights(parameters, "position_reader.", all, member_seeds_, options_on(device_));
+  nn::WeightFactory weights(parameters, "position_reader.", all, member_seeds_, options_on(device_));
   const spec::Dim width = population_.members()[0].d_model;
   PositionReader out;
   out.in = weights.linear("in.weight", width, width);

@@ -21,7 +21,7 @@ constexpr double kMargin = 20;
 constexpr double kTitleSize = 18, kSubtitleSize = 12.5, kTextSize = 11.5, kSmallSize = 10.5;
 constexpr double kLineHeight = 17;
 constexpr double kRowHeight = 22, kCellHeight = 16;
-constexpr double kFrontRadius = 4.5, kDominatedRadius = 2.6, kBaselineRadius = 5;
+constexpr double kFrontRadius = 4.5, kDominatedRadius = 2.6, kBaselineRadius = 5, kRingRadius = 7.5;
 constexpr std::size_t kStrips = 8;
 constexpr double kMinPlotHeight = 150;
 
@@ -105,6 +105,7 @@ class FigureDrawing {
       draw_cloud();
       draw_front();
       draw_baselines();
+      draw_rings();
       draw_strip_numbers();
     }
     draw_strips();
@@ -190,6 +191,11 @@ class FigureDrawing {
     if (any([](const FigurePoint& p) { return has_bars(p) && (p.y_deviation || p.x_deviation); })) {
       items.push_back({"± 1 standard deviation", 8, [this, front](Point left) {
                          draw_bar({left.x + 4, left.y - 6}, {left.x + 4, left.y + 6}, front);
+                       }});
+    }
+    if (any([](const FigurePoint& p) { return !p.measured.empty(); })) {
+      items.push_back({"measured: " + fit_text(figure_.measured_label, 140, kTextSize), 2 * kRingRadius, [this](Point left) {
+                         draw_ring({left.x + kRingRadius, left.y});
                        }});
     }
     for (const auto& [source, name] : enum_names(search::Source{})) {
@@ -393,6 +399,16 @@ class FigureDrawing {
                         format_value(point.x, point.x_deviation, figure_.x.unit));
     for (const Detail& detail : point.details) text += fmt::format(" | {} {}", detail.name, detail.value);
     return text;
+  }
+
+  void draw_ring(Point centre) {
+    canvas_.markers(std::array{centre}, Marker::circle, kRingRadius, {.stroke = colours_.ink, .stroke_width = 1.4});
+  }
+
+  void draw_rings() {
+    for (const FigurePoint& point : figure_.points) {
+      if (!point.measured.empty()) draw_ring(at(point));
+    }
   }
 
   void draw_front() {

@@ -41,6 +41,7 @@ struct FigurePoint {
   bool on_front = false;
   bool feasible = true;
   bool is_baseline = false;
+  std::string measured{};  ///< not empty: `Figure::measured_label` was measured on this point and is this; marked by a ring
   std::vector<Detail> details{};
 };
 
@@ -61,6 +62,7 @@ struct Figure {
   std::vector<FigurePoint> points;
   std::vector<MixerKey> mixers;  ///< legend of the strips, in order
   std::vector<std::string> notes{};
+  std::string measured_label{};  ///< what the rings say was measured; empty: nothing
 };
 
 /// Throws SpecError with one located problem per coordinate or deviation that is not finite or beyond 1e300, per

@@ -2,7 +2,7 @@
 #include <stdexcept>
 
 #include "src/report/draw_figure.h"
-#include "src/report/raster_canvas.h"
+#include "src/report/png_file.h"
 #include "src/report/report.h"
 
 #define STB_IMAGE_WRITE_IMPLEMENTATION
@@ -12,11 +12,7 @@
 
 namespace plait::report {
 
-std::vector<std::uint8_t> to_png(const Figure& figure, const FigureOptions& options) {
-  validate(figure);
-  validate(options);
-  RasterCanvas canvas(options.width, options.height, options.scale, palette(options.theme).background);
-  draw_figure(figure, options.width, options.height, options.theme, canvas);
+std::vector<std::uint8_t> png_file(const RasterCanvas& canvas) {
   std::vector<std::uint8_t> file;
   const auto append = [](void* context, void* data, int size) {
     const auto* bytes = static_cast<const std::uint8_t*>(data);
@@ -28,6 +24,14 @@ std::vector<std::uint8_t> to_png(const Figure& figure, const FigureOptions& opti
     throw std::bad_alloc();
   }
   return file;
+}
+
+std::vector<std::uint8_t> to_png(const Figure& figure, const FigureOptions& options) {
+  validate(figure);
+  validate(options);
+  RasterCanvas canvas(options.width, options.height, options.scale, palette(options.theme).background);
+  draw_figure(figure, options.width, options.height, options.theme, canvas);
+  return png_file(canvas);
 }
 
 }  // namespace plait::report

@@ -95,8 +95,14 @@ Figure make_figure(const ResultTable& table, std::string_view x_metric, std::str
     for (const search::Metric& metric : table.metrics) {
       const auto score = row.scores.find(metric.name);
       if (metric.name == x_metric || metric.name == y_metric || score == row.scores.end()) continue;
-      point.details.push_back(
-          {metric_label(metric), format_value(score->second.value, score->second.deviation, metric.unit)});
+      std::string text = format_value(score->second.value, score->second.deviation, metric.unit);
+      const bool marks = score->second.source == search::Source::measured && point.source != search::Source::measured &&
+                         (figure.measured_label.empty() || figure.measured_label == metric_label(metric));
+      if (marks) {
+        figure.measured_label = metric_label(metric);
+        point.measured = text;
+      }
+      point.details.push_back({metric_label(metric), std::move(text)});
     }
     figure.points.push_back(std::move(point));
   }

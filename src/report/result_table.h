@@ -35,7 +35,8 @@ void validate(const ResultTable& table);
 std::string metric_label(const search::Metric& metric);
 
 /// A figure over two metrics, of the rows that have both; the other scores become details. Takes `on_front` from the
-/// rows. Throws SpecError at "x" or "y" for a metric that the table does not have.
+/// rows. Points whose y is not measured but that have a measured score beside it are marked with the first such metric.
+/// Throws SpecError at "x" or "y" for a metric that the table does not have.
 Figure make_figure(const ResultTable& table, std::string_view x_metric, std::string_view y_metric);
 
 }  // namespace plait::report

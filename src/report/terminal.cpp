@@ -319,9 +319,11 @@ class TerminalDrawing {
     if (shown_.empty()) return;
     emit(Line(options_));
     struct Row {
-      std::string trial, y, x;
+      std::string trial, y, x, measured;
     };
-    // Columns: number, trial, y, x, layout. The layout gets what is left, at least 12; narrow labels are cut.
+    const bool any_measured =
+        std::ranges::any_of(shown_, [&](std::size_t i) { return !figure_.points[i].measured.empty(); });
+    // Columns: number, trial, y, x, what was measured, layout. The layout gets what is left, at least 12; narrow labels are cut.
     const std::size_t limit = std::max<std::size_t>(8, (options_.columns - 24) / 3);
     const auto ascii_deviation = [&](std::string text) {
       if (const std::size_t at = text.find("±"); options_.ascii && at != std::string::npos)
@@ -329,18 +331,21 @@ class TerminalDrawing {
       return text;
     };
     std::vector<Row> rows = {{"trial", shorten(figure_.y.label, limit, glyph("…", "...")),
-                              shorten(figure_.x.label, limit, glyph("…", "..."))}};
+                              shorten(figure_.x.label, limit, glyph("…", "...")),
+                              any_measured ? shorten(figure_.measured_label, limit, glyph("…", "...")) : ""}};
     for (const std::size_t i : shown_) {
       const FigurePoint& point = figure_.points[i];
       rows.push_back({shorten(point.trial, 10, glyph("…", "...")),
                       ascii_deviation(format_value(point.y, point.y_deviation, figure_.y.unit)),
-                      ascii_deviation(format_value(point.x, point.x_deviation, figure_.x.unit))});
+                      ascii_deviation(format_value(point.x, point.x_deviation, figure_.x.unit)),
+                      ascii_deviation(point.measured)});
     }
-    std::size_t trial = 0, y = 0, x = 0;
+    std::size_t trial = 0, y = 0, x = 0, measured = 0;
     for (const Row& r : rows) {
       trial = std::max(trial, display_width(r.trial));
       y = std::max(y, display_width(r.y));
       x = std::max(x, display_width(r.x));
+      measured = std::max(measured, display_width(r.measured));
     }
     for (std::size_t k = 0; k < rows.size(); ++k) {
       const FigurePoint* point = k == 0 ? nullptr : &figure_.points[shown_[k - 1]];
@@ -348,7 +353,8 @@ class TerminalDrawing {
       Line line(options_);
       line.add(k == 0 ? "#" : kKeys.substr(k - 1, 1), k == 0 ? Role::muted : Role::front);
       line.add("  " + padded_left(rows[k].trial, trial) + "  " + padded_left(rows[k].y, y) + "  " +
-                   padded_left(rows[k].x, x) + "  ",
+                   padded_left(rows[k].x, x) + "  " +
+                   (any_measured ? padded_left(rows[k].measured, measured) + "  " : ""),
                role);
       line.add(point == nullptr ? "layout" : point->layout + (point->name.empty() ? "" : "  " + point->name), role);
       emit(line);

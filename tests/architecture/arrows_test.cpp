@@ -28,15 +28,22 @@ const std::map<std::string, Module> kModules = {
     {"src/quality", {{"src/spec", "search"}, {"Eigen", "nlohmann"}}},
     {"src/interchange", {{"src/spec", "costmodel"}, {"nlohmann"}}},
     {"src/report", {{"src/spec", "search"}, {"stb", "nlohmann"}}},
-    {"src/evaluate", {{"src/spec", "search", "costmodel", "src/quality"}, {}}},
+    {"kernels", {{}, {"torch", "ATen", "c10", "cuda_bf16.h", "cuda_runtime.h"}}},
+    {"src/nn", {{"src/spec", "kernels"}, {"torch", "ATen", "c10", "nlohmann", "xxhash.h"}}},
+    {"src/proxy", {{"src/spec", "src/nn"}, {"torch", "ATen", "c10", "nlohmann", "xxhash.h"}}},
+    {"src/evaluate", {{"src/spec", "search", "costmodel", "src/quality", "src/proxy"}, {}}},
     {"src/app",
-     {{"src/spec", "search", "costmodel", "src/quality", "src/evaluate", "src/interchange", "src/report"},
+     {{"src/spec", "search", "costmodel", "src/quality", "src/proxy", "src/evaluate", "src/interchange", "src/report"},
       {"nlohmann"}}},
     {"src/cli",
-     {{"src/app", "src/report", "src/interchange", "src/spec", "search", "costmodel"}, {"CLI", "nlohmann", "boost"}}},
+     {{"src/app", "src/report", "src/interchange", "src/spec", "search", "costmodel", "src/proxy", "src/evaluate"},
+      {"CLI", "nlohmann", "boost"}}},
 };
+/// What the others may see of src/proxy: values and the loader, no LibTorch behind them.
+const std::set<std::string> kTorchFree = {"src/proxy/backend.h", "src/proxy/reduce.h",     "src/proxy/score.h",
+                                          "src/proxy/training.h", "src/proxy/task_table.h"};
 const std::set<std::string> kEverybody = {"fmt"};
-const std::set<std::string> kSystem = {"sys", "pthread.h", "unistd.h", "fcntl.h"};
+const std::set<std::string> kSystem = {"sys", "pthread.h", "unistd.h", "fcntl.h", "dlfcn.h"};
 
 std::string module_of(const std::string& path) {
   for (const auto& [folder, module] : kModules) {
@@ -76,6 +83,8 @@ TEST(ArchitectureTest, IncludesFollowTheArrowsOfTheDesign) {
         const std::string other = module_of(target);
         EXPECT_NE(other, "") << where << ": write own includes from the repository root";
         EXPECT_TRUE(other == module || rules.may_include.contains(other)) << where << ": no arrow from " << module;
+        EXPECT_TRUE(module == "src/proxy" || other != "src/proxy" || kTorchFree.contains(target))
+            << where << ": that header is of the part with LibTorch";
         ++own_includes;
         continue;
       }
@@ -87,6 +96,20 @@ TEST(ArchitectureTest, IncludesFollowTheArrowsOfTheDesign) {
     }
   }
   EXPECT_GT(own_includes, 100u) << "the scan found almost nothing: has the tree moved?";
+}
+
+TEST(ArchitectureTest, TheTorchFreeHeadersOfProxyStayFreeOfTorch) {
+  for (const std::string& header : kTorchFree) {
+    std::ifstream in(fs::path(PLAIT_SOURCE_DIR) / header);
+    ASSERT_TRUE(in) << header;
+    for (std::string line; std::getline(in, line);) {
+      EXPECT_EQ(line.find("<torch/"), std::string::npos) << header;
+      const std::size_t own = line.find("\"src/proxy/");
+      if (line.starts_with("#include") && own != std::string::npos) {
+        EXPECT_TRUE(kTorchFree.contains(line.substr(own + 1, line.rfind('"') - own - 1))) << header << ": " << line;
+      }
+    }
+  }
 }
 
 TEST(ArchitectureTest, LibrariesNeitherPrintNorExitNorReadTheEnvironment) {

@@ -13,7 +13,7 @@ TEST(HelpTest, EveryCommandExplainsItself) {
   const Result help = run_plait("--help");
   EXPECT_EQ(help.exit_code, 0);
   for (const char* command : {"search", "show", "cost", "export", "import", "validate", "mixers", "hardware",
-                              "strategies", "prior", "doctor"}) {
+                              "strategies", "prior", "doctor", "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
     const Result result = run_plait(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
@@ -36,6 +36,10 @@ TEST(UsageTest, MistakesExitWithTwoAndSayWhat) {
            {"cost examples/model-1b.json --sweep context=2M..1k", "--sweep"},
            {"export examples/model-1b.json --to vllm --out /tmp/x", "unknown target \"vllm\"; one of"},
            {"export examples/model-1b.json", "--to TARGET"},
+           {"search examples/quickstart.json --proxy huge", "--proxy"},
+           {"proxy", "WHAT"},
+           {"proxy GGGG --model examples/model-1b.json --seeds 0", "--seeds"},
+           {"reproduce recall_memry", "did you mean \"recall_memory\"?"},
        }) {
     const Result result = run_plait(arguments);
     EXPECT_EQ(result.exit_code, 2) << arguments;

@@ -135,6 +135,21 @@ TEST_P(EveryMixer, ComputesAMemberOfAPopulationAsThatMemberAlone) {
   }
 }
 
+TEST_P(EveryMixer, TrainsOnAnyShapeOfBatch) {
+  for (const spec::Mixer& variant : variants()) {
+    for (const std::int64_t members : {1, 2}) {
+      nn::Population population = strong_population(std::vector<spec::ModelSpec>(members, tiny_model(variant)));
+      const at::Tensor wide = population.forward(random_tokens(members, 3, 70)).detach();
+      for (const auto& [batch, length] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {1, 32}, {3, 1}, {1, 65}}) {
+        const at::Tensor tokens = random_tokens(members, 3, 70).narrow(1, 0, batch).narrow(2, 0, length).contiguous();
+        const at::Tensor hidden = population.forward(tokens);
+        EXPECT_LT(relative_error(hidden.detach(), wide.narrow(1, 0, batch).narrow(2, 0, length)), 1e-9);
+        population.logits(hidden.flatten(1, 2)).square().sum().backward();
+      }
+    }
+  }
+}
+
 TEST_P(EveryMixer, RunsInBfloat16) {
   const at::Tensor tokens = random_tokens(1, 2, 9);
   for (const spec::Mixer& variant : variants()) {

@@ -111,6 +111,21 @@ TEST(ResultTable, AFigureTakesTheRowsThatHaveBothMetrics) {
   EXPECT_EQ(figure.points[0].details[0].name, "Decode step");
 }
 
+TEST(ResultTable, WhatWasMeasuredBesideTheAxesMarksThePoint) {
+  ResultTable table = sample_table(20);
+  for (ResultRow& row : table.rows) row.scores["recall"].source = search::Source::prior;
+  table.metrics.push_back({"proxy_recall", "1", search::Direction::maximize, ""});
+  table.rows[3].scores["proxy_recall"] = {0.5, 0.1, search::Source::measured};
+  Figure figure = make_figure(table, "kv_cache_bytes", "recall");
+  EXPECT_EQ(figure.measured_label, "Proxy recall");
+  for (const FigurePoint& point : figure.points) {
+    EXPECT_EQ(point.measured, point.trial == table.rows[3].trial ? "0.500 ± 0.100" : "") << point.trial;
+  }
+  figure = make_figure(table, "kv_cache_bytes", "proxy_recall");
+  ASSERT_EQ(figure.points.size(), 1u);
+  EXPECT_EQ(figure.points[0].measured, "") << "on the axis it needs no mark";
+}
+
 TEST(ResultTable, UnknownMetricsAndBadValuesAreRefusedWithTheirPlace) {
   ResultTable table = sample_table(3);
   EXPECT_THAT(problem_paths([&] { make_figure(table, "kv_cache", "recall"); }), ElementsAre("x"));

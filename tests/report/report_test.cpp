@@ -199,6 +199,23 @@ TEST(Svg, MarkersTellTheSourceAndFeasibility) {
   EXPECT_THAT(to_svg(figure), HasSubstr("infeasible"));
 }
 
+TEST(Svg, ARingMarksWhatWasMeasured) {
+  Figure figure = sample_figure(1);
+  figure.points.resize(1);
+  const auto circles = [&] {
+    const std::string svg = to_svg(figure);
+    std::size_t count = 0;
+    for (std::size_t at = svg.find("<circle"); at != std::string::npos; at = svg.find("<circle", at + 1)) ++count;
+    return count;
+  };
+  const std::size_t without = circles();
+  figure.measured_label = "Proxy recall";
+  EXPECT_EQ(circles(), without) << "a label alone marks nothing";
+  figure.points[0].measured = "0.50";
+  EXPECT_EQ(circles(), without + 2) << "one on the point, one in the legend";
+  EXPECT_THAT(to_svg(figure), HasSubstr("measured: Proxy recall"));
+}
+
 TEST(Svg, TwentyThousandPointsAreAllThere) {
   Figure figure = make_figure(sample_table(20000), "kv_cache_bytes", "recall");
   for (FigurePoint& point : figure.points) point.source = search::Source::prior;
@@ -328,6 +345,15 @@ TEST(Terminal, EscapeSequencesInNamesDoNotReachTheTerminal) {
   figure.points[0].on_front = true;
   figure.title = "\x1b[2J";
   EXPECT_THAT(to_terminal(figure), Not(HasSubstr("\x1b")));
+}
+
+TEST(Terminal, MeasuredValuesAreAColumnOfTheTable) {
+  Figure figure = sample_figure(200);
+  EXPECT_THAT(to_terminal(figure), Not(HasSubstr("Proxy recall")));
+  figure.measured_label = "Proxy recall";
+  figure.points[front_edge(figure).front()].measured = "0.50 ± 0.10";
+  EXPECT_THAT(to_terminal(figure), testing::AllOf(HasSubstr("Proxy recall"), HasSubstr("0.50 ± 0.10")));
+  EXPECT_THAT(to_terminal(figure, {.ascii = true}), HasSubstr("0.50 +- 0.10"));
 }
 
 TEST(Terminal, NumbersInThePlotAreTheRowsOfTheTable) {

@@ -144,6 +144,62 @@ TEST_F(JournalFile, GivesBackWhatWasAppended) {
   EXPECT_EQ(contents.torn_bytes, 0u);
 }
 
+/// A measurement of trial n.
+Trial measurement(std::size_t n) {
+  Trial t = trial(n);
+  t.id = measurement_id(t);
+  t.name = "tiny on cpu: mqar";
+  t.outcome = Scores{{"proxy_recall", {0.75, 0.1, Source::measured}}};
+  t.feasible = true;
+  return t;
+}
+
+TEST_F(JournalFile, KeepsMeasurementsApartFromTheTrials) {
+  {
+    Journal journal = Journal::create(file, kStudy);
+    journal.append(trials(0, 4));
+    journal.append(std::vector{measurement(2), measurement(0)});
+    journal.append(trials(4, 6));
+  }
+  const Journal::Contents contents = Journal::read(file);
+  EXPECT_EQ(contents.trials, trials(0, 6));
+  EXPECT_EQ(contents.measurements, (std::vector{measurement(2), measurement(0)}));
+  EXPECT_EQ(contents.measurements[0].id, "m0");
+  EXPECT_EQ(contents.measurements[1].id, "mb0");
+  EXPECT_EQ(contents.valid_bytes, std::filesystem::file_size(file));
+}
+
+TEST_F(JournalFile, AMeasurementOfNoTrialOrASecondOneIsDamage) {
+  const auto error_after = [&](const std::vector<Trial>& more) {
+    std::filesystem::remove(file);
+    Journal journal = Journal::create(file, kStudy);
+    journal.append(trials(0, 3));
+    journal.append(more);
+    return journal_error([&] { Journal::read(file); });
+  };
+  EXPECT_THAT(error_after({measurement(7)}), HasSubstr("m5 measures no trial that stands before it"));
+  Trial other = measurement(2);
+  other.layout = "**";
+  EXPECT_THAT(error_after({other}), HasSubstr("m0 measures no trial"));
+  EXPECT_THAT(error_after({measurement(2), measurement(2)}), HasSubstr("m0 is there twice"));
+}
+
+TEST(Measurement, AddsItsScoresAndChangesNone) {
+  Trial t = trial(2);
+  Trial m = measurement(2);
+  std::get<Scores>(m.outcome)["recall"] = {0.99, {}, Source::measured};
+  add_scores(m, t);
+  EXPECT_EQ(score(t, "proxy_recall")->value, 0.75);
+  EXPECT_EQ(*score(t, "recall"), *score(trial(2), "recall"));
+  Trial failed = trial(3);
+  add_scores(measurement(3), failed);
+  EXPECT_EQ(failed, trial(3));
+  m.outcome = Failure{Failure::Kind::diverged, "nan"};
+  t = trial(2);
+  add_scores(m, t);
+  EXPECT_EQ(t, trial(2));
+}
+
 TEST_F(JournalFile, SumsEveryLineAsDocumented) {
   const std::string text = written(2);
   std::istringstream lines(text);

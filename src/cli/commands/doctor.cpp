@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "src/cli/commands.h"
+#include "src/proxy/backend.h"
 #include "src/spec/json_reader.h"
 
 namespace plait::cli {
@@ -17,10 +18,29 @@ struct Row {
   std::string note;
 };
 
+/// LibTorch and the GPU as the library that trains sees them.
+std::pair<Row, Row> torch_rows() {
+  const bool device = std::filesystem::exists("/dev/nvidia0");
+  Row torch{"LibTorch", "off", ""};
+  Row gpu{"GPU", device ? "found" : "none", device ? "not used" : "no /dev/nvidia0"};
+  try {
+    // "LibTorch 2.11.0; device cpu, cuda"
+    const std::string text = proxy::backend().description();
+    torch = {"LibTorch", "on", text + "; trains proxies (plait proxy, plait search --proxy)"};
+    const bool usable = text.find("cuda") != std::string::npos;
+    if (usable) gpu.state = "on";
+    if (usable) gpu.note = "used with --device cuda";
+    if (device && !usable) gpu.note = "not used: this LibTorch is for the CPU";
+  } catch (const proxy::Unavailable& error) {
+    torch.note = error.what();
+  }
+  return {torch, gpu};
+}
+
 std::vector<Row> examine() {
   utsname system{};
   uname(&system);
-  const bool gpu = std::filesystem::exists("/dev/nvidia0");
+  const auto [torch, gpu] = torch_rows();
   return {
       {"plait", PLAIT_VERSION, fmt::format("built with {} {}, C++{}", "g++", __VERSION__, __cplusplus / 100 % 100)},
       {"system", system.sysname,
@@ -30,8 +50,8 @@ std::vector<Row> examine() {
        fmt::format("{}.{}.{}", NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH),
        ""},
       {"fonts", "on", "DejaVu Sans, compiled in"},
-      {"GPU", gpu ? "found" : "none", gpu ? "not used: this build has no kernels" : "no /dev/nvidia0"},
-      {"LibTorch", "off", "no part of this version needs it"},
+      gpu,
+      torch,
       {"OpenGL", "off", "this version has no desktop app"},
   };
 }

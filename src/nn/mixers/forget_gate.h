@@ -4,8 +4,8 @@
 
 namespace plait::nn {
 
-/// The forget gate of HGRN and HGRN2 with its lower bound lb in [0, 1): e^g = lb + (1 - lb) sigmoid(f) (arXiv 2311.04823,
-/// eq. 5).
+/// The forget gate of HGRN and HGRN2 with its lower bound lb in [0, 1): e^g = lb + (1 - lb) sigmoid(f) (arXiv
+/// 2311.04823, eq. 5).
 struct ForgetGate {
   at::Tensor log_decay;  ///< g <= 0
   at::Tensor input;      ///< 1 - e^g = (1 - lb) sigmoid(-f), without the cancellation

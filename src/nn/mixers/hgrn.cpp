@@ -21,12 +21,11 @@ class HgrnLayer : public MixerLayer {
     const at::Tensor& x = input.x;
     const at::Tensor i = i_(x, input.state, 0);
     const ForgetGate gate = forget_gate(f_(x, input.state, 1), input.lower_bound);
-    const kernels::ElementwiseScan scan = kernels::hgrn(fold_members(at::silu(i) * gate.input),
-                                                        fold_members(gate.log_decay), carried(input.state, 2));
+    const kernels::ElementwiseScan scan =
+        kernels::hgrn(fold_members(at::silu(i) * gate.input), fold_members(gate.log_decay), carried(input.state, 2));
     carry(input.state, 2, scan.state);
     const at::Tensor h = scan.output.unflatten(0, {x.size(0), x.size(1)});
-    return project(
-        kernels::gated_rms_norm(h, project(x, gate_), norm_, eps_, kernels::GateActivation::swish), o_);
+    return project(kernels::gated_rms_norm(h, project(x, gate_), norm_, eps_, kernels::GateActivation::swish), o_);
   }
 
  private:

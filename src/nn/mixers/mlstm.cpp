@@ -16,8 +16,8 @@ Init linspace(double first, double last) {
   };
 }
 
-/// Names of NX-AI's xlstm_large. The gates start as in its smaller cell: with the large model's input bias of -10 the state
-/// lies below the eps of the norm for longer than a short training lasts.
+/// Names of NX-AI's xlstm_large. The gates start as in its smaller cell: with the large model's input bias of -10 the
+/// state lies below the eps of the norm for longer than a short training lasts.
 class MLstmLayer : public MixerLayer {
  public:
   MLstmLayer(const spec::MLstm& mixer, WeightFactory weights, const LayerSite& site)

@@ -57,8 +57,7 @@ class MomentumDeltaNetLayer : public MixerLayer {
 
     // The output correction takes k before its norm; p is what the state is asked for, alpha k.
     const at::Tensor correction = d_log_.exp().view({x.size(0), 1, 1, mixer_.heads, 1});
-    const at::Tensor corrected =
-        in_full_precision(q) - (correction * k.unflatten(0, {x.size(0), -1})).flatten(0, 1);
+    const at::Tensor corrected = in_full_precision(q) - (correction * k.unflatten(0, {x.size(0), -1})).flatten(0, 1);
     const at::Tensor query = kernels::l2norm(corrected);
     const at::Tensor key = kernels::l2norm(in_full_precision(k));
     const at::Tensor retention = fold_members(alpha);

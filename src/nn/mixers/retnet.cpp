@@ -29,7 +29,8 @@ class RetNetLayer : public MixerLayer {
   at::Tensor forward(const LayerInput& input) const override {
     const at::Tensor& x = input.x;
     const std::int64_t first = input.state != nullptr ? input.state->position : 0;
-    const at::Tensor q = kernels::rotary(split_heads(q_.activated(x, input.state, 0), mixer_.heads), kRotaryBase, first);
+    const at::Tensor q =
+        kernels::rotary(split_heads(q_.activated(x, input.state, 0), mixer_.heads), kRotaryBase, first);
     const at::Tensor k =
         kernels::rotary(split_heads(k_.activated(x, input.state, 1), mixer_.kv_heads), kRotaryBase, first);
     const at::Tensor v = split_heads(v_.activated(x, input.state, 2), mixer_.kv_heads);

@@ -127,7 +127,7 @@ Batch make_bytes(Random& random, const Corpus& corpus, Split split, Load load) {
 /// text, and the text found on a machine on what is installed there.
 Definition bytes(const TaskOptions& options) {
   const Load load = by_tier<Load>(options.tier, {8, 256}, {16, 512}, {32, 1024});
-  const std::size_t most = std::size_t{1} << by_tier(options.tier, 21, 23, 25);
+  const std::size_t most = std::size_t{1} << by_tier(options.tier, 21, 22, 24);
   return {.vocab_size = 256,
           .train_loads = {load},
           .test_loads = {load},

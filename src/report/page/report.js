@@ -264,6 +264,9 @@
     for (const i of front) {
       if (!points[i].baseline) svgNode(svg, 'path', {class: 'mark', 'data-point': i, d: marker(shapeOf(points[i].source[state.y]), xs[i], ys[i], 4.5)});
     }
+    for (const i of visible) {
+      if (isMeasured(points[i])) svgNode(svg, 'circle', {class: 'measured', cx: xs[i], cy: ys[i], r: 7.5});
+    }
     for (const i of baselines) {
       const kind = points[i].feasible ? '' : ' infeasible';
       svgNode(svg, 'path', {class: 'mark baseline' + kind, 'data-point': i, d: marker('diamond', xs[i], ys[i], 5)});
@@ -295,6 +298,10 @@
     }
     return row;
   };
+  const isMeasured = p => sources[p.source[state.y]] !== 'measured' &&
+    p.source.some((s, m) => sources[s] === 'measured' && m !== state.x && m !== state.y);
+  const measuredLabels = () => metrics.filter((metric, m) => m !== state.x && m !== state.y && points.some(p => sources[p.source[m]] === 'measured'))
+    .map(metric => metric.label);
   const kindOf = i => {
     const p = points[i];
     return (p.baseline ? 'baseline, ' : '') + (!p.feasible ? 'infeasible' : view.inFront.has(i) ? 'on the front' : 'dominated');
@@ -411,6 +418,7 @@
     if (any((p, i) => p.feasible && !inFront.has(i) && !p.baseline)) item('dominated', {fill: 'var(--dominated)', 'fill-opacity': .6}, marker('circle', 8, 7, 3));
     if (any(p => !p.feasible && !p.baseline)) item('infeasible', {fill: 'none', stroke: 'var(--dominated)'}, marker('circle', 8, 7, 3));
     if (any(p => p.baseline)) item('baseline', {class: 'mark baseline'}, marker('diamond', 8, 7, 4.5));
+    if (any(isMeasured)) item('measured: ' + measuredLabels()[0], {class: 'measured'}, marker('circle', 8, 7, 6));
     sources.forEach((source, s) => {
       if (any(p => p.source[state.y] === s)) item(`${metrics[state.y].label}: ${source}`, {fill: 'none', stroke: 'var(--ink)'}, marker(shapeOf(s), 8, 7, 4));
     });

@@ -1,0 +1,170 @@
+#include "src/app/reproduce.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "src/spec/notation.h"
+
+namespace plait::app {
+namespace {
+
+double value_of(const proxy::MemberRun& run, Measure measure) {
+  if (measure == Measure::hardest_accuracy) return run.tests.back().accuracy;
+  double sum = 0;
+  for (const proxy::TestScore& test : run.tests) sum += test.accuracy;
+  return sum / static_cast<double>(run.tests.size());
+}
+
+std::string_view measure_text(Measure measure) {
+  return measure == Measure::mean_accuracy ? "accuracy, mean over the test loads" : "accuracy at the hardest load";
+}
+
+/// "0.93", or "0.93 (0.90-0.95)" over seeds.
+std::string values_text(const ReproducedRow& row) {
+  if (row.values.empty()) return row.failure.empty() ? "-" : row.failure;
+  const auto [low, high] = std::ranges::minmax(row.values);
+  return row.values.size() == 1 ? fmt::format("{:.3f}", row.mean())
+                                : fmt::format("{:.3f} ({:.3f} to {:.3f})", row.mean(), low, high);
+}
+
+}  // namespace
+
+double ReproducedRow::mean() const {
+  return values.empty() ? 0 : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+double ReproducedRow::median() const {
+  if (values.empty()) return 0;
+  std::vector<double> sorted = values;
+  std::ranges::sort(sorted);
+  const std::size_t middle = sorted.size() / 2;
+  return sorted.size() % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+const Reproduction& find_reproduction(std::string_view name) {
+  const auto table = reproductions();
+  const auto at = std::ranges::find(table, name, &Reproduction::name);
+  if (at != table.end()) return *at;
+  std::vector<std::string> names;
+  for (const Reproduction& reproduction : table) names.emplace_back(reproduction.name);
+  const std::string close = spec::closest_name(std::string(name), names);
+  throw spec::SpecError("NAME", fmt::format("\"{}\" is nothing to reproduce; one of {}{}", name, spec::quoted_list(names),
+                                            close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close)));
+}
+
+std::string cost_text(const Experiment& experiment) {
+  std::size_t members = 0;
+  for (const PublishedRow& row : experiment.rows) members += row.learning_rates.size() * experiment.seeds;
+  return fmt::format("{} models x {} steps of {}", members, experiment.plan.steps, experiment.plan.batch);
+}
+
+Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier, Experiment experiment,
+                     std::stop_token stop, const evaluate::ProxyObserver& observer) {
+  const proxy::Backend::TaskShape shape = backend.task_shape(experiment.plan);
+  std::vector<evaluate::ProxyCandidate> candidates;
+  std::size_t members = 0;
+  for (const PublishedRow& row : experiment.rows) {
+    candidates.push_back({row.model, row.learning_rates});
+    spec::ModelSpec& model = candidates.back().model;
+    model.vocab_size = shape.vocab_size;
+    model.max_position = shape.length;
+    model.tied_embeddings = true;
+    model.dtype = spec::DType::fp32;
+    model.name = row.label;
+    members += row.learning_rates.size() * experiment.seeds;
+  }
+  evaluate::ProxyProgress progress{
+      .training = 1, .trainings = 1, .task = experiment.plan.task, .members = members, .now = {}};
+  const evaluate::ProxyPopulation population = evaluate::train_candidates(
+      backend, candidates, experiment.seeds, experiment.plan, stop, [&](const proxy::TrainingProgress& now) {
+        progress.now = now;
+        if (observer) observer(progress);
+      });
+
+  Reproduced out{.name = std::string(reproduction.name),
+                 .summary = std::string(reproduction.summary),
+                 .source = std::string(reproduction.source),
+                 .tier = tier,
+                 .experiment = std::move(experiment),
+                 .rows = {},
+                 .notes = population.notes,
+                 .finished = population.finished,
+                 .elapsed_s = population.elapsed_s};
+  for (const evaluate::ProxyOutcome& outcome : population.outcomes) {
+    ReproducedRow& row = out.rows.emplace_back();
+    row.learning_rate = outcome.learning_rate;
+    row.failure = outcome.unsupported.empty() ? outcome.score.failure : outcome.unsupported;
+    for (const proxy::MemberRun& run : outcome.runs) {
+      if (run.failure.empty() && !run.tests.empty()) row.values.push_back(value_of(run, out.experiment.measure));
+    }
+  }
+  return out;
+}
+
+std::string_view verdict(const Reproduced& result, const Claim& claim) {
+  const bool all = !result.rows.empty() &&
+                   std::ranges::none_of(result.rows, [](const ReproducedRow& row) { return row.values.empty(); });
+  if (!all) return "not looked at: a row failed";
+  return claim.holds(result.rows) ? "as published" : "not as published";
+}
+
+std::string reproduced_markdown(const Reproduced& result) {
+  const Experiment& experiment = result.experiment;
+  std::string out = fmt::format("# {}: {}\n\nSource: {}. Ours: task {}, tier {}, {}, {} steps of {} sequences, {} on {}; {:.0f} s.\n\n",
+                                result.name, result.summary, result.source, experiment.plan.task,
+                                search::name_of(result.tier), measure_text(experiment.measure), experiment.plan.steps,
+                                experiment.plan.batch,
+                                experiment.seeds == 1 ? "1 seed" : fmt::format("{} seeds", experiment.seeds),
+                                experiment.plan.device, result.elapsed_s);
+  out += "| row | published | ours | learning rate |\n|---|---|---|---|\n";
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    const PublishedRow& row = experiment.rows[i];
+    out += fmt::format("| {} | {} | {} | {} |\n", row.label, row.published ? fmt::format("{:.3f}", *row.published) : "-",
+                       values_text(result.rows[i]), result.rows[i].learning_rate);
+  }
+  out += "\n| claim | verdict |\n|---|---|\n";
+  for (const Claim& claim : experiment.claims) out += fmt::format("| {} | {} |\n", claim.text, verdict(result, claim));
+  if (!experiment.notes.empty() || !result.notes.empty()) out += "\n";
+  for (const auto* notes : {&experiment.notes, &result.notes}) {
+    for (const std::string& note : *notes) out += fmt::format("- {}\n", note);
+  }
+  return out;
+}
+
+std::string reproduced_json(const Reproduced& result) {
+  const Experiment& experiment = result.experiment;
+  spec::OrderedJson out;
+  out["name"] = result.name;
+  out["source"] = result.source;
+  out["tier"] = search::name_of(result.tier);
+  out["task"] = experiment.plan.task;
+  out["device"] = experiment.plan.device;
+  out["measure"] = measure_text(experiment.measure);
+  out["steps"] = experiment.plan.steps;
+  out["batch"] = experiment.plan.batch;
+  out["seeds"] = experiment.seeds;
+  out["elapsed_s"] = result.elapsed_s;
+  out["rows"] = spec::OrderedJson::array();
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    const ReproducedRow& ours = result.rows[i];
+    spec::OrderedJson row;
+    row["row"] = experiment.rows[i].label;
+    row["published"] = experiment.rows[i].published ? spec::OrderedJson(*experiment.rows[i].published) : spec::OrderedJson();
+    row["ours"] = ours.values.empty() ? spec::OrderedJson() : spec::OrderedJson(ours.mean());
+    row["values"] = ours.values;
+    row["learning_rate"] = ours.learning_rate;
+    if (!ours.failure.empty()) row["failure"] = ours.failure;
+    out["rows"].push_back(std::move(row));
+  }
+  out["claims"] = spec::OrderedJson::array();
+  for (const Claim& claim : experiment.claims) {
+    out["claims"].push_back({{"claim", claim.text}, {"verdict", verdict(result, claim)}});
+  }
+  out["notes"] = experiment.notes;
+  for (const std::string& note : result.notes) out["notes"].push_back(note);
+  return out.dump(2) + "\n";
+}
+
+}  // namespace plait::app

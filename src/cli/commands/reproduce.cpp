@@ -1,0 +1,95 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "src/app/reproduce.h"
+#include "src/cli/commands.h"
+
+namespace plait::cli {
+namespace {
+
+constexpr int kInterrupted = 130;
+
+struct Options {
+  std::string name;
+  std::string tier = "tiny";
+  std::string device = "cpu";
+  std::size_t seeds = 0;
+  std::string out;
+  bool json = false;
+};
+
+void list(bool json, Context& context) {
+  spec::OrderedJson out = spec::OrderedJson::array();
+  std::vector<std::vector<std::string>> rows = {{"name", "", "tiny", "full"}};
+  std::string sources;
+  for (const app::Reproduction& reproduction : app::reproductions()) {
+    spec::OrderedJson costs;
+    for (const auto& [tier, name] : enum_names(proxy::Tier{})) costs[std::string(name)] = app::cost_text(reproduction.make(tier));
+    rows.push_back({std::string(reproduction.name), std::string(reproduction.summary), costs["tiny"], costs["full"]});
+    out.push_back({{"name", reproduction.name},
+                   {"summary", reproduction.summary},
+                   {"source", reproduction.source},
+                   {"cost", costs}});
+    sources += fmt::format("{}: {}\n", reproduction.name, reproduction.source);
+  }
+  context.console.print(json ? out.dump(2) + "\n"
+                             : format_table(rows) + "\n" + sources +
+                                   "\ntiny takes minutes on a CPU, small an hour, full a GPU: "
+                                   "plait reproduce NAME --tier full --device cuda\n");
+}
+
+void run(const Options& options, Context& context) {
+  if (options.name.empty()) {
+    list(options.json, context);
+    return;
+  }
+  const app::Reproduction& reproduction = app::find_reproduction(options.name);
+  const proxy::Backend& backend = proxy::backend();
+  proxy::Tier tier = proxy::Tier::tiny;
+  for (const auto& [value, name] : enum_names(proxy::Tier{})) {
+    if (name == options.tier) tier = value;
+  }
+  app::Experiment experiment = reproduction.make(tier);
+  experiment.plan.device = options.device;
+  if (options.seeds > 0) experiment.seeds = options.seeds;
+  const app::Reproduced result =
+      app::reproduce(backend, reproduction, tier, std::move(experiment), context.stop,
+                     [&](const evaluate::ProxyProgress& progress) { context.console.progress(progress); });
+  context.console.end_progress();
+  if (!result.finished) {
+    context.console.warn("interrupted");
+    context.exit_code = kInterrupted;
+    return;
+  }
+  const std::string text = app::reproduced_markdown(result);
+  if (!options.out.empty()) {
+    write_file(options.out, text);
+    context.console.warn(fmt::format("wrote {}", options.out));
+  }
+  context.console.print(options.json ? app::reproduced_json(result) : text);
+}
+
+}  // namespace
+
+void add_reproduce(CLI::App& app, Context& context) {
+  const auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("reproduce", "train what was published, print both numbers side by side");
+  command->add_option("NAME", options->name, "which one; without it they are listed with their cost");
+  command->add_option("--tier", options->tier, "tiny, small or full (the published size, where there is one)")
+      ->check(CLI::IsMember({"tiny", "small", "full"}));
+  command->add_option("--device", options->device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  command->add_option("--seeds", options->seeds, "models per row, instead of the tier's")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
+  command->add_option("--out", options->out, "write the table to this file as Markdown");
+  command->add_flag("--json", options->json, "print one JSON value");
+  command->footer(
+      "Every claim gets a verdict, \"as published\" or \"not as published\"; the notes say where ours differs.\n"
+      "Examples:\n"
+      "  plait reproduce                                        what there is\n"
+      "  plait reproduce attention_first                        minutes on a CPU\n"
+      "  plait reproduce recall_memory --tier full --device cuda --out recall_memory.md");
+  command->callback([options, &context] { run(*options, context); });
+}
+
+}  // namespace plait::cli
