@@ -39,7 +39,7 @@ void run(benchmark::State& state, const Operator& op) {
   for (auto _ : state) {
     for (at::Tensor* input : {&inputs.q, &inputs.k, &inputs.v, &inputs.scalar_gate, &inputs.channel_gate, &inputs.beta,
                               &inputs.positive}) {
-      input->mutable_grad() = {};
+      input->mutable_grad().reset();
     }
     op(inputs).backward(weight);
   }
