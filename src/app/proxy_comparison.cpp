@@ -166,9 +166,10 @@ std::string comparison_json(const Comparison& comparison) {
 report::LineChart learning_curves(const Comparison& comparison) {
   report::LineChart chart;
   chart.title = fmt::format("{}: accuracy at the hardest load", comparison.plan.task);
-  chart.subtitle = fmt::format("{} proxies on {}, {} steps of {} sequences, {} seeds each at the best learning rate",
+  chart.subtitle = fmt::format("{} proxies on {}, {} steps of {} sequences, {} at the best learning rate",
                                search::name_of(comparison.plan.tier), comparison.plan.device, comparison.plan.steps,
-                               comparison.plan.batch, comparison.seeds);
+                               comparison.plan.batch,
+                               comparison.seeds == 1 ? "one seed" : fmt::format("{} seeds each", comparison.seeds));
   chart.x = {.label = "training step", .unit = "1", .direction = search::Direction::minimize, .log = false};
   chart.y = {.label = "accuracy", .unit = "1", .direction = search::Direction::maximize, .log = false};
   for (std::size_t i = 0; i < comparison.layouts.size(); ++i) {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <limits>
 
 #include "src/spec/notation.h"
 
@@ -24,8 +24,8 @@ bool failed(const Trial& trial) { return std::holds_alternative<search::Failure>
 
 }  // namespace
 
-std::vector<const Trial*> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
-                                             const evaluate::ProxyEvaluator& evaluator, std::size_t limit) {
+std::vector<Trial> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
+                                      const evaluate::ProxyEvaluator& evaluator, std::size_t limit) {
   struct Entry {
     const Trial* trial;
     spec::Layout layout;
@@ -78,9 +78,9 @@ std::vector<const Trial*> choose_for_proxies(const ProxyField& field, const Stud
     if (distance[entries[farthest].proxy] == 0) break;
     take(entries[farthest].proxy);
   }
-  std::vector<const Trial*> chosen;
+  std::vector<Trial> chosen;
   for (const Entry& entry : entries) {
-    if (distance[entry.proxy] == 0) chosen.push_back(entry.trial);
+    if (distance[entry.proxy] == 0) chosen.push_back(*entry.trial);
   }
   return chosen;
 }
@@ -103,16 +103,16 @@ std::optional<std::vector<Trial>> measure_on_proxies(const ProxyField& field, co
                       measurement.name.substr(0, measurement.name.find(':')), evaluator.label()));
     }
   }
-  const std::vector<const Trial*> chosen = choose_for_proxies(field, spec, evaluator, evaluate::proxy_limit(request.tier));
+  const std::vector<Trial> chosen = choose_for_proxies(field, spec, evaluator, evaluate::proxy_limit(request.tier));
 
   std::vector<Trial> out;
   std::vector<spec::Layout> layouts;
-  for (const Trial* trial : chosen) {
+  for (const Trial& trial : chosen) {
     Trial& measurement = out.emplace_back();
-    measurement.id = search::measurement_id(*trial);
-    measurement.path = trial->path;
-    measurement.layout = trial->layout;
-    layouts.push_back(spec::parse_layout(trial->layout, spec.palette));
+    measurement.id = search::measurement_id(trial);
+    measurement.path = trial.path;
+    measurement.layout = trial.layout;
+    layouts.push_back(spec::parse_layout(trial.layout, spec.palette));
   }
   std::vector<std::size_t> fresh;
   for (std::size_t i = 0; i < out.size(); ++i) {

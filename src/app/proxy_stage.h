@@ -31,7 +31,7 @@ struct ProxyField {
 /// recommended layout, of both ends of the front, of baselines without and of nothing but full attention, then those of the
 /// front that are farthest (Hamming distance over the proxy's layers) from the ones already taken. Every trial of the front
 /// and every baseline that has one of these proxy models is measured. Failed baselines are left out.
-std::vector<const search::Trial*> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
+std::vector<search::Trial> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
                                                      const evaluate::ProxyEvaluator& evaluator, std::size_t limit);
 
 /// Trains and returns one measurement per chosen trial, in their order; nothing when stopped. Trials that `recorded` has are

@@ -51,9 +51,9 @@ TEST_F(ProxyStageTest, TrainsTheRecommendedBothEndsAndThePureBaselinesWithinTheB
     const auto chosen = choose_for_proxies({results.front, results.baselines, best}, results.spec, evaluator, limit);
     std::set<std::string> ids;
     std::vector<spec::ModelSpec> proxies;
-    for (const search::Trial* trial : chosen) {
-      ids.insert(trial->id);
-      spec::ModelSpec proxy = evaluator.proxy_model(model_of(results, *trial).layout);
+    for (const search::Trial& trial : chosen) {
+      ids.insert(trial.id);
+      spec::ModelSpec proxy = evaluator.proxy_model(model_of(results, trial).layout);
       if (std::ranges::find(proxies, proxy) == proxies.end()) proxies.push_back(std::move(proxy));
     }
     EXPECT_LE(proxies.size(), limit);
@@ -69,10 +69,10 @@ TEST_F(ProxyStageTest, EveryFrontTrialWithATrainedProxyIsMeasuredAndNoOther) {
   const evaluate::ProxyEvaluator evaluator(results.spec.model, {.backend = &backend});
   const auto chosen = choose_for_proxies({results.front, results.baselines, ""}, results.spec, evaluator, 3);
   std::vector<spec::ModelSpec> proxies;
-  for (const search::Trial* trial : chosen) proxies.push_back(evaluator.proxy_model(model_of(results, *trial).layout));
+  for (const search::Trial& trial : chosen) proxies.push_back(evaluator.proxy_model(model_of(results, trial).layout));
   for (const search::Trial& trial : results.front) {
     const bool shares = std::ranges::find(proxies, evaluator.proxy_model(model_of(results, trial).layout)) != proxies.end();
-    const bool is_chosen = std::ranges::any_of(chosen, [&](const search::Trial* c) { return c->id == trial.id; });
+    const bool is_chosen = std::ranges::any_of(chosen, [&](const search::Trial& c) { return c.id == trial.id; });
     EXPECT_EQ(shares, is_chosen) << trial.layout;
   }
 }

@@ -52,7 +52,7 @@ std::string spark(const proxy::MemberRun& run) {
 std::string comparison_text(const app::Comparison& comparison) {
   const std::int64_t candidates = comparison.candidates();
   std::string text = fmt::format(
-      "{}, {} tier on {}: {} models in one population ({} learning rates x {} seeds), {} steps of {} sequences, {:.0f} s\n\n",
+      "{}, {} tier on {}: {} models in one population (learning rates x seeds: {} x {}), {} steps of {} sequences, {:.0f} s\n\n",
       comparison.plan.task, search::name_of(comparison.plan.tier), comparison.plan.device, comparison.members,
       comparison.learning_rates.size(), comparison.seeds, comparison.plan.steps, comparison.plan.batch, comparison.elapsed_s);
 
