@@ -55,7 +55,7 @@ proxy::TrainingPlan comparison_plan(const ComparisonOptions& options) {
   plan.text = options.text;
   plan.device = options.device;
   plan.steps = options.steps.value_or(standard.steps);
-  plan.batch = standard.batch;
+  plan.batch = options.batch.value_or(standard.batch);
   plan.report_every = std::clamp<std::int64_t>(plan.steps / 20, 1, 50);
   plan.checkpoint = options.checkpoints;
   return plan;

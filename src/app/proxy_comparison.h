@@ -19,6 +19,7 @@ struct ComparisonOptions {
   std::string device = "cpu";
   std::string text{};                  ///< of the task `bytes`
   std::optional<std::int64_t> steps{}; ///< nothing: the tier's
+  std::optional<std::int64_t> batch{};
   std::optional<std::size_t> seeds{};  ///< nothing: the tier's
   std::vector<double> learning_rates{};  ///< empty: the tier's
   std::filesystem::path checkpoints{};  ///< a folder; empty: none

@@ -22,6 +22,7 @@ struct Options {
   std::string device = "cpu";
   std::string text;
   std::int64_t steps = 0;
+  std::int64_t batch = 0;
   std::size_t seeds = 0;
   std::vector<double> learning_rates;
   std::string out, svg, png;
@@ -116,10 +117,12 @@ void run(const Options& options, Context& context) {
                                    .device = options.device,
                                    .text = options.text,
                                    .steps = {},
+                                   .batch = {},
                                    .seeds = {},
                                    .learning_rates = options.learning_rates,
                                    .checkpoints = options.out};
   if (options.steps > 0) comparing.steps = options.steps;
+  if (options.batch > 0) comparing.batch = options.batch;
   if (options.seeds > 0) comparing.seeds = options.seeds;
   std::vector<app::NamedModel> models;
   for (const std::string& what : options.what) {
@@ -175,6 +178,8 @@ void add_proxy(CLI::App& app, Context& context) {
   command->add_option("--device", options->device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   command->add_option("--steps", options->steps, "optimiser steps, instead of the tier's")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10'000'000}));
+  command->add_option("--batch", options->batch, "sequences of one model in one step, instead of the tier's")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
   command->add_option("--seeds", options->seeds, "models per layout and learning rate, instead of the tier's")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
   command
