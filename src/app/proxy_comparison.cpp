@@ -103,7 +103,8 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
     out.layouts.push_back({models[i].notation, notation, std::move(reduced), shares, {}});
   }
   out.members = candidates.size() * out.learning_rates.size() * out.seeds;
-  evaluate::ProxyProgress progress{.training = 1, .trainings = 1, .task = out.plan.task, .members = out.members, .now = {}};
+  evaluate::ProxyProgress progress{
+      .training = 1, .trainings = 1, .task = out.plan.task, .members = out.members, .now = {}};
   const evaluate::ProxyPopulation population = evaluate::train_candidates(
       backend, candidates, out.seeds, out.plan, stop, [&](const proxy::TrainingProgress& now) {
         progress.now = now;
@@ -180,7 +181,8 @@ report::LineChart learning_curves(const Comparison& comparison) {
           .label = layout.proxy == layout.layout ? layout.layout : fmt::format("{} as {}", layout.layout, layout.proxy),
           .points = {},
           .group = i};
-      for (const proxy::CurvePoint& point : run.curve) line.points.push_back({static_cast<double>(point.step), point.accuracy});
+      for (const proxy::CurvePoint& point : run.curve)
+        line.points.push_back({static_cast<double>(point.step), point.accuracy});
       chart.lines.push_back(std::move(line));
     }
   }

@@ -52,8 +52,9 @@ std::vector<Trial> choose_for_proxies(const ProxyField& field, const StudySpec& 
     if (taken.size() >= limit || distance[proxy] == 0) return;
     taken.push_back(proxy);
     for (std::size_t p = 0; p < proxies.size(); ++p) {
-      distance[p] = std::min(distance[p], p == proxy ? 0 : std::max<std::size_t>(1, hamming_distance(
-                                                               proxies[p].layout, proxies[proxy].layout)));
+      distance[p] = std::min(
+          distance[p],
+          p == proxy ? 0 : std::max<std::size_t>(1, hamming_distance(proxies[p].layout, proxies[proxy].layout)));
     }
   };
   for (const Entry& entry : entries) {
@@ -97,10 +98,10 @@ std::optional<std::vector<Trial>> measure_on_proxies(const ProxyField& field, co
                                                         .ladder = request.ladder});
   for (const Trial& measurement : recorded) {
     if (!measurement.name.starts_with(evaluator.label() + ":")) {
-      throw search::JournalError(
-          fmt::format("this folder holds measurements made as \"{}\", not \"{}\": numbers of different trainings cannot be "
-                      "compared; ask for the same, or choose another --out",
-                      measurement.name.substr(0, measurement.name.find(':')), evaluator.label()));
+      throw search::JournalError(fmt::format(
+          "this folder holds measurements made as \"{}\", not \"{}\": numbers of different trainings cannot be "
+          "compared; ask for the same, or choose another --out",
+          measurement.name.substr(0, measurement.name.find(':')), evaluator.label()));
     }
   }
   const std::vector<Trial> chosen = choose_for_proxies(field, spec, evaluator, evaluate::proxy_limit(request.tier));
