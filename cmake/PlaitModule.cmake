@@ -14,6 +14,8 @@ function(plait_test)
   target_link_libraries(test_${ARG_NAME} PRIVATE plait_flags ${ARG_LINK} GTest::gtest_main GTest::gmock rapidcheck)
   target_compile_definitions(test_${ARG_NAME} PRIVATE PLAIT_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
   add_test(NAME ${ARG_NAME} COMMAND test_${ARG_NAME})
+  # Tests run side by side: one that takes all cores for itself slows every other.
+  set_tests_properties(${ARG_NAME} PROPERTIES ENVIRONMENT OMP_NUM_THREADS=1)
 endfunction()
 
 # plait_embed(TARGET plait_x FUNCTION hardware_files FILES a.json ...): compiles files into a target. Declares nothing:

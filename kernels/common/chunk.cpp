@@ -8,7 +8,7 @@ namespace {
 /// The diagonal blocks of 2s x 2s of x [M, P, C, C], their left lower quarter: a view [M, B, P, s, s].
 at::Tensor lower_quarters(const at::Tensor& x, std::int64_t s) {
   const auto width = x.size(-1), blocks = width / (2 * s);
-  return x.view({x.size(0), x.size(1), blocks, 2, s, blocks, 2, s})
+  return x.reshape({x.size(0), x.size(1), blocks, 2, s, blocks, 2, s})
       .diagonal(0, 2, 5)  // [M, P, 2, s, 2, s, B]
       .select(4, 0)
       .select(2, 1)  // [M, P, s, s, B]
@@ -21,7 +21,7 @@ at::Tensor halves(const at::Tensor& x, std::int64_t s, std::int64_t which) {
   const auto key_width = sizes.back(), width = sizes[sizes.size() - 2];
   sizes.resize(sizes.size() - 2);
   sizes.insert(sizes.end(), {width / (2 * s), 2, s, key_width});
-  return x.view(sizes).select(-3, which);
+  return x.reshape(sizes).select(-3, which);
 }
 
 /// The right halves of left [M, P, C, K] times the level's prefixes, [M * B, P * s, K].
@@ -31,7 +31,7 @@ at::Tensor decayed_left(const at::Tensor& left, const at::Tensor& prefix, std::i
 }
 
 at::Tensor decayed_right(const at::Tensor& right, const at::Tensor& suffix, std::int64_t s) {
-  return (halves(right, s, 0) * suffix).view({-1, s, right.size(-1)});
+  return (halves(right, s, 0) * suffix).reshape({-1, s, right.size(-1)});
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ at::Tensor chunk_of(const at::Tensor& x, const Chunks& chunks, std::int64_t l) {
   auto sizes = x.sizes().vec();
   sizes[0] = chunks.rows();
   sizes.insert(sizes.begin() + 1, chunks.count);
-  return x.view(sizes).select(1, l);
+  return x.reshape(sizes).select(1, l);
 }
 
 at::Tensor decay_matrix(const at::Tensor& decay) {
@@ -105,8 +105,8 @@ ChannelDecay channel_decay(const at::Tensor& decay) {
     const auto first_suffix = halves(result.suffix, s, 0), second_suffix = halves(result.suffix, s, 1);
     const auto left = first.narrow(2, s - 1, 1), right = second.narrow(2, s - 1, 1);
     result.levels.push_back({second, first_suffix, left, right});
-    result.prefix = at::cat({first, second * left}, 2).view(decay.sizes());
-    result.suffix = at::cat({first_suffix * right, second_suffix}, 2).view(decay.sizes());
+    result.prefix = at::cat({first, second * left}, 2).reshape(decay.sizes());
+    result.suffix = at::cat({first_suffix * right, second_suffix}, 2).reshape(decay.sizes());
   }
   return result;
 }
@@ -119,7 +119,7 @@ at::Tensor channel_product(const at::Tensor& left, const at::Tensor& right, cons
   for (const auto& level : decay.levels) {
     const auto block =
         at::bmm(decayed_left(left, level.prefix, s), decayed_right(right, level.suffix, s).transpose(1, 2));
-    lower_quarters(out, s).copy_(block.view({total, width / (2 * s), lefts, s, s}));
+    lower_quarters(out, s).copy_(block.reshape({total, width / (2 * s), lefts, s, s}));
     s *= 2;
   }
   return out;
@@ -136,9 +136,9 @@ ChannelProductGradient channel_product_backward(const at::Tensor& gradient, cons
     const auto blocks = width / (2 * s);
     const auto block = lower_quarters(gradient, s).reshape({total * blocks, lefts * s, s});
     const auto from_left =
-        at::bmm(block, decayed_right(right, level.suffix, s)).view({total, blocks, lefts, s, key_width});
+        at::bmm(block, decayed_right(right, level.suffix, s)).reshape({total, blocks, lefts, s, key_width});
     const auto from_right =
-        at::bmm(block.transpose(1, 2), decayed_left(left, level.prefix, s)).view({total, blocks, s, key_width});
+        at::bmm(block.transpose(1, 2), decayed_left(left, level.prefix, s)).reshape({total, blocks, s, key_width});
     halves(result.left, s, 1).transpose(1, 2).addcmul_(from_left, level.prefix.unsqueeze(2));
     halves(result.right, s, 0).addcmul_(from_right, level.suffix);
     result.prefix.push_back((from_left * halves(left, s, 1).transpose(1, 2)).sum(2));
@@ -160,8 +160,8 @@ at::Tensor channel_decay_backward(const ChannelDecay& decay, const ChannelDecayG
     auto new_prefix = at::stack({first, at::addcmul(gradient.prefix[n], second, level.left)}, 2);  // [M, B, 2, s, K]
     new_prefix.select(2, 0).narrow(2, s - 1, 1).add_(left);
     new_prefix.select(2, 1).narrow(2, s - 1, 1).add_(right);
-    suffix = at::stack({at::addcmul(gradient.suffix[n], first_suffix, level.right), second_suffix}, 2).view(sizes);
-    prefix = new_prefix.view(sizes);
+    suffix = at::stack({at::addcmul(gradient.suffix[n], first_suffix, level.right), second_suffix}, 2).reshape(sizes);
+    prefix = new_prefix.reshape(sizes);
   }
   return prefix;
 }
@@ -170,7 +170,7 @@ at::Tensor unit_lower_inverse(const at::Tensor& a) {
   const auto total = a.size(0), width = a.size(1);
   // Four rows at a time by (I - D)(I + D^2), exact as D^4 = 0; more terms of that product would cancel.
   const auto base = std::min<std::int64_t>(4, width), count = width / base;
-  const auto diagonal = a.view({total, count, base, count, base})
+  const auto diagonal = a.reshape({total, count, base, count, base})
                             .diagonal(0, 1, 3)
                             .permute({0, 3, 1, 2})
                             .tril(-1)
@@ -178,7 +178,7 @@ at::Tensor unit_lower_inverse(const at::Tensor& a) {
   const auto identity = at::eye(base, a.options());
   auto inverse = at::bmm(identity - diagonal, identity + at::bmm(diagonal, diagonal));
   for (auto s = base; s < width; s *= 2) {
-    const auto pairs = inverse.view({-1, 2, s, s});
+    const auto pairs = inverse.reshape({-1, 2, s, s});
     const auto upper = pairs.select(1, 0), lower = pairs.select(1, 1);
     const auto coupling = lower_quarters(a.unsqueeze(1), s).reshape({-1, s, s});
     auto next = at::zeros({upper.size(0), 2 * s, 2 * s}, a.options());

@@ -220,7 +220,7 @@ Scan gated_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_chunk(kOp, options.chunk);
   const auto result =
       GatedDeltaRule::apply(q, k, v, given(g), beta, given(options.initial_state), scale_of(options.scale, key_width),
-                            options.chunk == 0 ? std::int64_t{64} : options.chunk);
+                            options.chunk == 0 ? std::int64_t{32} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -25,8 +25,7 @@ Failure failure_of(const std::string& reason) {
 std::vector<Rung> proxy_ladder(proxy::Tier tier) {
   switch (tier) {
     case proxy::Tier::tiny:
-      return {{.tasks = {{"mqar"}}, .steps = 200, .batch = 32, .seeds = 1, .learning_rates = {5e-3, 1e-2}},
-              {.tasks = {{"mqar"}}, .steps = 500, .batch = 32, .seeds = 2, .learning_rates = {}}};
+      return {{.tasks = {{"mqar"}}, .steps = 800, .batch = 32, .seeds = 2, .learning_rates = {1e-2}}};
     case proxy::Tier::small:
       return {
           {.tasks = {{"mqar"}}, .steps = 500, .batch = 64, .seeds = 1, .learning_rates = {3e-3, 5e-3, 1e-2}},
@@ -60,7 +59,7 @@ std::vector<Rung> proxy_ladder(proxy::Tier tier) {
 
 std::size_t proxy_limit(proxy::Tier tier) {
   switch (tier) {
-    case proxy::Tier::tiny: return 6;
+    case proxy::Tier::tiny: return 5;
     case proxy::Tier::small: return 12;
     case proxy::Tier::full: return 24;
   }

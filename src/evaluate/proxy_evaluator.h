@@ -26,9 +26,9 @@ struct Rung {
   double keep = 1;  ///< share of the candidates, best first, that go on to the next rung; at least two
 };
 
-/// Successive halving over trainings of growing length. `tiny` (about two minutes on two cores for six candidates)
-/// looks for the learning rate in a short first rung and then measures with two seeds; `small` and `full` add tasks,
-/// steps and seeds.
+/// Successive halving over trainings of growing length. `tiny` (minutes on two cores for five candidates) is one rung
+/// at one learning rate: it tells layouts without attention, with attention first and with attention further up apart,
+/// no more. The others look for the learning rate of each candidate first.
 std::vector<Rung> proxy_ladder(proxy::Tier tier);
 
 /// How many distinct proxy models a study trains at most.

@@ -15,8 +15,8 @@ std::string library_name(const spec::ModelSpec& model, const std::string& name);
 void save_checkpoint(const Population& population, std::int64_t member, const std::string& file);
 
 /// Every weight must be there with its shape, in any dtype that read_safetensors knows; a tied model may also bring the
-/// copy "lm_head.weight" of its embeddings. Throws spec::SpecError that lists what is missing, unknown or differs, and what
-/// read_safetensors throws.
+/// copy "lm_head.weight" of its embeddings. Throws spec::SpecError that lists what is missing, unknown or differs, and
+/// what read_safetensors throws.
 void load_checkpoint(Population& population, std::int64_t member, const std::string& file);
 
 }  // namespace plait::nn

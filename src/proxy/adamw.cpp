@@ -45,7 +45,8 @@ PopulationAdamW::PopulationAdamW(std::vector<nn::Parameter> parameters, std::int
     : parameters_(std::move(parameters)), members_(members) {
   const at::NoGradGuard no_grad;
   for (const std::int64_t width : {kWidth, std::int64_t{1}}) {
-    Flat flat{.width = width};
+    Flat flat;
+    flat.width = width;
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       if ((member_size(parameters_[i]) % kWidth == 0) == (width == kWidth)) flat.parameters.push_back(i);
     }

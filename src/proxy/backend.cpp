@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <string_view>
 
 namespace plait::proxy {
@@ -31,6 +32,9 @@ const Backend& load_backend(const std::filesystem::path& library) {
         "fetches it, then build again",
         library.string()));
   }
+  // Read by the OpenMP of LibTorch when it is loaded. Its threads spin where they wait for each other, and beside a
+  // program that costs 40 times what it saves.
+  setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) throw Unavailable(fmt::format("proxy trainings need LibTorch: {}", load_problem()));
   using Entry = const Backend* (*)();

@@ -28,7 +28,7 @@ const std::map<std::string, Module> kModules = {
     {"src/quality", {{"src/spec", "search"}, {"Eigen", "nlohmann"}}},
     {"src/interchange", {{"src/spec", "costmodel"}, {"nlohmann"}}},
     {"src/report", {{"src/spec", "search"}, {"stb", "nlohmann"}}},
-    {"kernels", {{}, {"torch", "ATen", "c10"}}},
+    {"kernels", {{}, {"torch", "ATen", "c10", "cuda_bf16.h", "cuda_runtime.h"}}},
     {"src/nn", {{"src/spec", "kernels"}, {"torch", "ATen", "c10", "nlohmann", "xxhash.h"}}},
     {"src/proxy", {{"src/spec", "src/nn"}, {"torch", "ATen", "c10", "nlohmann", "xxhash.h"}}},
     {"src/evaluate", {{"src/spec", "search", "costmodel", "src/quality", "src/proxy"}, {}}},

@@ -27,7 +27,8 @@ inline constexpr std::int64_t kParityStride = 10;
 /// [1, 1, kParityTokens]
 at::Tensor parity_tokens(std::int64_t vocabulary);
 
-/// The weight that the library calls `name`, fp64: pseudo-random numbers of (name, index) in a range by the kind of weight.
+/// The weight that the library calls `name`, fp64: pseudo-random numbers of (name, index) in a range by the kind of
+/// weight.
 at::Tensor parity_weight(const std::string& name, at::IntArrayRef shape);
 
 }  // namespace plait::testing

@@ -1,11 +1,10 @@
-#include "tests/nn/parity_models.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
 #include "src/nn/checkpoint.h"
 #include "src/nn/safetensors.h"
+#include "tests/nn/parity_models.h"
 #include "tests/nn/tiny_model.h"
 
 /// Logits of the real flash-linear-attention 0.6.0, written by tests/nn/peers/fla_logits.py.
@@ -37,9 +36,13 @@ class LogitsOfTheLibrary : public ::testing::TestWithParam<NamedModel> {
 INSTANTIATE_TEST_SUITE_P(Models, LogitsOfTheLibrary, ::testing::ValuesIn(parity_models()),
                          [](const auto& row) { return row.param.name; });
 
-TEST_P(LogitsOfTheLibrary, AreComputedInDoublePrecision) { EXPECT_LT(relative_error(logits(at::kDouble), golden()), 1e-10); }
+TEST_P(LogitsOfTheLibrary, AreComputedInDoublePrecision) {
+  EXPECT_LT(relative_error(logits(at::kDouble), golden()), 1e-10);
+}
 
-TEST_P(LogitsOfTheLibrary, AreComputedInSinglePrecision) { EXPECT_LT(relative_error(logits(at::kFloat), golden()), 1e-4); }
+TEST_P(LogitsOfTheLibrary, AreComputedInSinglePrecision) {
+  EXPECT_LT(relative_error(logits(at::kFloat), golden()), 1e-4);
+}
 
 TEST(ParityModels, CoverEveryMixer) {
   std::vector<bool> covered(spec::mixer_table().size());

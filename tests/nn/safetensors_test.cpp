@@ -67,7 +67,7 @@ TEST_F(Safetensors, ReadWhatWasWritten) {
       {"b.c", at::randn({2, 3, 4}, at::kDouble).transpose(0, 2)},  // not contiguous
       {"empty", at::empty({0, 4})},
       {"quoted \"name\" \xc3\xa9", at::randn({7})},
-      {"scalar", at::tensor(2.5).view({})},
+      {"scalar", at::scalar_tensor(2.5)},
   };
   nn::write_safetensors(file(), tensors);
   const auto read = nn::read_safetensors(file());
@@ -142,8 +142,7 @@ TEST_F(Safetensors, RefuseAHeaderThatIsNoJsonObject) {
 
 TEST_F(Safetensors, RefuseATensorThatIsNotDescribed) {
   for (const std::string entry :
-       {"1", "{}", R"({"dtype":"F32","shape":[1]})",
-        R"({"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":0})"}) {
+       {"1", "{}", R"({"dtype":"F32","shape":[1]})", R"({"dtype":"F32","shape":[1],"data_offsets":[0,4],"extra":0})"}) {
     EXPECT_THAT(complaint("{\"w\":" + entry + "}", "1234"),
                 AllOf(HasSubstr("tensor \"w\""), HasSubstr("dtype, shape and data_offsets")))
         << entry;
@@ -153,8 +152,8 @@ TEST_F(Safetensors, RefuseATensorThatIsNotDescribed) {
 }
 
 TEST_F(Safetensors, RefuseAShapeThatIsNone) {
-  for (const std::string shape :
-       {"1", "[-1]", "[1.5]", "[\"1\"]", "[4294967296,4294967296]", "[9223372036854775807,2]", "[99999999999999999999]"}) {
+  for (const std::string shape : {"1", "[-1]", "[1.5]", "[\"1\"]", "[4294967296,4294967296]", "[9223372036854775807,2]",
+                                  "[99999999999999999999]"}) {
     EXPECT_THAT(complaint(R"({"w":{"dtype":"F32","shape":)" + shape + R"(,"data_offsets":[0,4]}})", "1234"),
                 AllOf(HasSubstr("tensor \"w\""), HasSubstr("shape")))
         << shape;
@@ -181,7 +180,8 @@ TEST_F(Safetensors, RefuseRangesThatOverlapOrLeaveGaps) {
            R"(},"b":{"dtype":"F32","shape":[1],"data_offsets":)" + second + "}}";
   };
   EXPECT_EQ(complaint(two("[4,8]", "[0,4]"), "12345678"), "");
-  EXPECT_THAT(complaint(two("[0,4]", "[2,6]"), "123456"), AllOf(HasSubstr("tensor \"b\""), HasSubstr("inside another")));
+  EXPECT_THAT(complaint(two("[0,4]", "[2,6]"), "123456"),
+              AllOf(HasSubstr("tensor \"b\""), HasSubstr("inside another")));
   EXPECT_THAT(complaint(two("[0,4]", "[0,4]"), "1234"), HasSubstr("inside another"));
   EXPECT_THAT(complaint(two("[0,4]", "[6,10]"), "1234567890"),
               AllOf(HasSubstr("tensor \"b\""), HasSubstr("bytes 4 to 5 belong to no tensor")));

@@ -119,7 +119,7 @@ TEST(ResultTable, WhatWasMeasuredBesideTheAxesMarksThePoint) {
   Figure figure = make_figure(table, "kv_cache_bytes", "recall");
   EXPECT_EQ(figure.measured_label, "Proxy recall");
   for (const FigurePoint& point : figure.points) {
-    EXPECT_EQ(point.measured, point.trial == table.rows[3].trial ? "0.50 ± 0.10" : "") << point.trial;
+    EXPECT_EQ(point.measured, point.trial == table.rows[3].trial ? "0.500 ± 0.100" : "") << point.trial;
   }
   figure = make_figure(table, "kv_cache_bytes", "proxy_recall");
   ASSERT_EQ(figure.points.size(), 1u);

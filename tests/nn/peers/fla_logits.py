@@ -58,6 +58,9 @@ from fla.ops.kda.naive import naive_recurrent_kda  # noqa: E402
 from fla.ops.momentum_delta_rule.naive import recurrent_momentum_delta_rule_ref  # noqa: E402
 from fla.ops.retention.naive import naive_retention  # noqa: E402
 from transformers import AutoConfig, AutoModelForCausalLM  # noqa: E402
+from transformers.utils import logging  # noqa: E402
+
+logging.set_verbosity_error()  # Mamba-2 would tell of the fast path that a CPU does not have
 
 
 # Stand-ins for kernels: the library's naive operation where there is one.
@@ -66,8 +69,10 @@ def l2norm(x):
     return x / (x.square().sum(-1, keepdim=True) + 1e-6).sqrt()
 
 
-def rms_norm(x, weight, bias=None, eps=1e-5, **_):
-    return x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * weight
+def rms_norm(x, weight, bias=None, residual=None, eps=1e-5, prenorm=False, **_):
+    x = x if residual is None else x + residual
+    y = x / (x.square().mean(-1, keepdim=True) + eps).sqrt() * weight
+    return (y, x) if prenorm else y
 
 
 def rms_norm_gated(x, g, weight, bias, activation, eps, **_):

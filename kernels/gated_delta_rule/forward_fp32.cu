@@ -1,0 +1,14 @@
+#include "kernels/gated_delta_rule/dispatch.cuh"
+#include "kernels/gated_delta_rule/forward.cuh"
+
+namespace plait::kernels::cuda {
+
+int forward_fp32(const PlaitGatedDeltaRule& p, cudaStream_t stream, const Message& message) {
+  return with_dims<float>(p, [&]<class E, int K, int V>() {
+    using Shape = ForwardShape<E, K, V>;
+    return launch(forward_kernel<E, K, V>, "gated_delta_rule forward", p.sequences * p.heads, Shape::kThreads,
+                  Shape::bytes(p.tokens), p, stream, message);
+  });
+}
+
+}  // namespace plait::kernels::cuda
