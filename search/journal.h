@@ -21,8 +21,9 @@ class JournalError : public std::runtime_error {
 };
 
 /// The append-only record of a study: JSON lines, one event each, with a checksum. The first line is the header and
-/// holds the whole study, so that a journal explains itself. Baselines come first, then trials in ask order, then what was
-/// measured on them. Nothing in it depends on time, host or thread count: two runs of one study write the same bytes.
+/// holds the whole study, so that a journal explains itself. Baselines come first, then trials in ask order, then what
+/// was measured on them. Nothing in it depends on time, host or thread count: two runs of one study write the same
+/// bytes.
 ///
 ///     {"event":"study","format":"plait-journal/1","study":{...},"sum":"0123456789abcdef"}
 ///     {"event":"trial","id":"0","layout":"G*G*","path":[0,1,0,1],"scores":{...},"feasible":true,"sum":"..."}

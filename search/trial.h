@@ -24,13 +24,14 @@ struct Trial {
   bool operator==(const Trial&) const = default;
 };
 
-/// What is measured on a finished trial afterwards is a record of its own, since trials never change: its id is "m" and the
-/// trial's ("m9", "mb0"), its name says how it was measured, layout and path are the trial's, its outcome holds the measured
-/// scores alone.
+/// What is measured on a finished trial afterwards is a record of its own, since trials never change: its id is "m" and
+/// the trial's ("m9", "mb0"), its name says how it was measured, layout and path are the trial's, its outcome holds the
+/// measured scores alone.
 bool is_measurement(const Trial& trial);
 std::string measurement_id(const Trial& trial);
 
-/// Adds the scores of a measurement to its trial; nothing when either failed. A metric that both have stays the trial's.
+/// Adds the scores of a measurement to its trial; nothing when either failed. A metric that both have stays the
+/// trial's.
 void add_scores(const Trial& measurement, Trial& trial);
 
 /// The score of `metric`, or nullptr when the trial failed or has no such metric.

@@ -55,7 +55,7 @@ proxy::TrainingPlan comparison_plan(const ComparisonOptions& options) {
   plan.text = options.text;
   plan.device = options.device;
   plan.steps = options.steps.value_or(standard.steps);
-  plan.batch = standard.batch;
+  plan.batch = options.batch.value_or(standard.batch);
   plan.report_every = std::clamp<std::int64_t>(plan.steps / 20, 1, 50);
   plan.checkpoint = options.checkpoints;
   return plan;
@@ -103,7 +103,8 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
     out.layouts.push_back({models[i].notation, notation, std::move(reduced), shares, {}});
   }
   out.members = candidates.size() * out.learning_rates.size() * out.seeds;
-  evaluate::ProxyProgress progress{.training = 1, .trainings = 1, .task = out.plan.task, .members = out.members, .now = {}};
+  evaluate::ProxyProgress progress{
+      .training = 1, .trainings = 1, .task = out.plan.task, .members = out.members, .now = {}};
   const evaluate::ProxyPopulation population = evaluate::train_candidates(
       backend, candidates, out.seeds, out.plan, stop, [&](const proxy::TrainingProgress& now) {
         progress.now = now;
@@ -166,9 +167,10 @@ std::string comparison_json(const Comparison& comparison) {
 report::LineChart learning_curves(const Comparison& comparison) {
   report::LineChart chart;
   chart.title = fmt::format("{}: accuracy at the hardest load", comparison.plan.task);
-  chart.subtitle = fmt::format("{} proxies on {}, {} steps of {} sequences, {} seeds each at the best learning rate",
+  chart.subtitle = fmt::format("{} proxies on {}, {} steps of {} sequences, {} at the best learning rate",
                                search::name_of(comparison.plan.tier), comparison.plan.device, comparison.plan.steps,
-                               comparison.plan.batch, comparison.seeds);
+                               comparison.plan.batch,
+                               comparison.seeds == 1 ? "one seed" : fmt::format("{} seeds each", comparison.seeds));
   chart.x = {.label = "training step", .unit = "1", .direction = search::Direction::minimize, .log = false};
   chart.y = {.label = "accuracy", .unit = "1", .direction = search::Direction::maximize, .log = false};
   for (std::size_t i = 0; i < comparison.layouts.size(); ++i) {
@@ -179,7 +181,8 @@ report::LineChart learning_curves(const Comparison& comparison) {
           .label = layout.proxy == layout.layout ? layout.layout : fmt::format("{} as {}", layout.layout, layout.proxy),
           .points = {},
           .group = i};
-      for (const proxy::CurvePoint& point : run.curve) line.points.push_back({static_cast<double>(point.step), point.accuracy});
+      for (const proxy::CurvePoint& point : run.curve)
+        line.points.push_back({static_cast<double>(point.step), point.accuracy});
       chart.lines.push_back(std::move(line));
     }
   }

@@ -17,11 +17,12 @@ struct ComparisonOptions {
   std::string task = "mqar";
   proxy::Tier tier = proxy::Tier::tiny;
   std::string device = "cpu";
-  std::string text{};                  ///< of the task `bytes`
-  std::optional<std::int64_t> steps{}; ///< nothing: the tier's
-  std::optional<std::size_t> seeds{};  ///< nothing: the tier's
+  std::string text{};                   ///< of the task `bytes`
+  std::optional<std::int64_t> steps{};  ///< nothing: the tier's
+  std::optional<std::int64_t> batch{};
+  std::optional<std::size_t> seeds{};    ///< nothing: the tier's
   std::vector<double> learning_rates{};  ///< empty: the tier's
-  std::filesystem::path checkpoints{};  ///< a folder; empty: none
+  std::filesystem::path checkpoints{};   ///< a folder; empty: none
 };
 
 /// What a comparison trains when nothing else is said.
@@ -55,7 +56,8 @@ struct Comparison {
 
 /// Throws as Backend::train.
 Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<NamedModel>& models,
-                            const ComparisonOptions& options, std::stop_token stop, const evaluate::ProxyObserver& observer);
+                            const ComparisonOptions& options, std::stop_token stop,
+                            const evaluate::ProxyObserver& observer);
 
 /// One JSON value, ending in a newline.
 std::string comparison_json(const Comparison& comparison);

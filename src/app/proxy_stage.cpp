@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include <limits>
 
 #include "src/spec/notation.h"
 
@@ -24,8 +24,8 @@ bool failed(const Trial& trial) { return std::holds_alternative<search::Failure>
 
 }  // namespace
 
-std::vector<const Trial*> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
-                                             const evaluate::ProxyEvaluator& evaluator, std::size_t limit) {
+std::vector<Trial> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
+                                      const evaluate::ProxyEvaluator& evaluator, std::size_t limit) {
   struct Entry {
     const Trial* trial;
     spec::Layout layout;
@@ -52,8 +52,9 @@ std::vector<const Trial*> choose_for_proxies(const ProxyField& field, const Stud
     if (taken.size() >= limit || distance[proxy] == 0) return;
     taken.push_back(proxy);
     for (std::size_t p = 0; p < proxies.size(); ++p) {
-      distance[p] = std::min(distance[p], p == proxy ? 0 : std::max<std::size_t>(1, hamming_distance(
-                                                               proxies[p].layout, proxies[proxy].layout)));
+      distance[p] = std::min(
+          distance[p],
+          p == proxy ? 0 : std::max<std::size_t>(1, hamming_distance(proxies[p].layout, proxies[proxy].layout)));
     }
   };
   for (const Entry& entry : entries) {
@@ -78,9 +79,9 @@ std::vector<const Trial*> choose_for_proxies(const ProxyField& field, const Stud
     if (distance[entries[farthest].proxy] == 0) break;
     take(entries[farthest].proxy);
   }
-  std::vector<const Trial*> chosen;
+  std::vector<Trial> chosen;
   for (const Entry& entry : entries) {
-    if (distance[entry.proxy] == 0) chosen.push_back(entry.trial);
+    if (distance[entry.proxy] == 0) chosen.push_back(*entry.trial);
   }
   return chosen;
 }
@@ -97,22 +98,22 @@ std::optional<std::vector<Trial>> measure_on_proxies(const ProxyField& field, co
                                                         .ladder = request.ladder});
   for (const Trial& measurement : recorded) {
     if (!measurement.name.starts_with(evaluator.label() + ":")) {
-      throw search::JournalError(
-          fmt::format("this folder holds measurements made as \"{}\", not \"{}\": numbers of different trainings cannot be "
-                      "compared; ask for the same, or choose another --out",
-                      measurement.name.substr(0, measurement.name.find(':')), evaluator.label()));
+      throw search::JournalError(fmt::format(
+          "this folder holds measurements made as \"{}\", not \"{}\": numbers of different trainings cannot be "
+          "compared; ask for the same, or choose another --out",
+          measurement.name.substr(0, measurement.name.find(':')), evaluator.label()));
     }
   }
-  const std::vector<const Trial*> chosen = choose_for_proxies(field, spec, evaluator, evaluate::proxy_limit(request.tier));
+  const std::vector<Trial> chosen = choose_for_proxies(field, spec, evaluator, evaluate::proxy_limit(request.tier));
 
   std::vector<Trial> out;
   std::vector<spec::Layout> layouts;
-  for (const Trial* trial : chosen) {
+  for (const Trial& trial : chosen) {
     Trial& measurement = out.emplace_back();
-    measurement.id = search::measurement_id(*trial);
-    measurement.path = trial->path;
-    measurement.layout = trial->layout;
-    layouts.push_back(spec::parse_layout(trial->layout, spec.palette));
+    measurement.id = search::measurement_id(trial);
+    measurement.path = trial.path;
+    measurement.layout = trial.layout;
+    layouts.push_back(spec::parse_layout(trial.layout, spec.palette));
   }
   std::vector<std::size_t> fresh;
   for (std::size_t i = 0; i < out.size(); ++i) {

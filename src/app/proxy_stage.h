@@ -28,18 +28,17 @@ struct ProxyField {
 };
 
 /// The trials to measure, front first. At most `proxy_limit(tier)` distinct proxy models are trained: that of the
-/// recommended layout, of both ends of the front, of baselines without and of nothing but full attention, then those of the
-/// front that are farthest (Hamming distance over the proxy's layers) from the ones already taken. Every trial of the front
-/// and every baseline that has one of these proxy models is measured. Failed baselines are left out.
-std::vector<const search::Trial*> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
-                                                     const evaluate::ProxyEvaluator& evaluator, std::size_t limit);
+/// recommended layout, of both ends of the front, of baselines without and of nothing but full attention, then those of
+/// the front that are farthest (Hamming distance over the proxy's layers) from the ones already taken. Every trial of
+/// the front and every baseline that has one of these proxy models is measured. Failed baselines are left out.
+std::vector<search::Trial> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
+                                              const evaluate::ProxyEvaluator& evaluator, std::size_t limit);
 
-/// Trains and returns one measurement per chosen trial, in their order; nothing when stopped. Trials that `recorded` has are
-/// answered from there; when that are all, nothing is trained. New ones are appended to the journal (may be null) together.
-/// Throws JournalError when `recorded` was made with another tier or device.
-std::optional<std::vector<search::Trial>> measure_on_proxies(const ProxyField& field, const StudySpec& spec,
-                                                             const ProxyRequest& request,
-                                                             const std::filesystem::path& folder, search::Journal* journal,
-                                                             std::span<const search::Trial> recorded, std::stop_token stop);
+/// Trains and returns one measurement per chosen trial, in their order; nothing when stopped. Trials that `recorded`
+/// has are answered from there; when that are all, nothing is trained. New ones are appended to the journal (may be
+/// null) together. Throws JournalError when `recorded` was made with another tier or device.
+std::optional<std::vector<search::Trial>> measure_on_proxies(
+    const ProxyField& field, const StudySpec& spec, const ProxyRequest& request, const std::filesystem::path& folder,
+    search::Journal* journal, std::span<const search::Trial> recorded, std::stop_token stop);
 
 }  // namespace plait::app

@@ -50,8 +50,9 @@ const Reproduction& find_reproduction(std::string_view name) {
   std::vector<std::string> names;
   for (const Reproduction& reproduction : table) names.emplace_back(reproduction.name);
   const std::string close = spec::closest_name(std::string(name), names);
-  throw spec::SpecError("NAME", fmt::format("\"{}\" is nothing to reproduce; one of {}{}", name, spec::quoted_list(names),
-                                            close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close)));
+  throw spec::SpecError("NAME",
+                        fmt::format("\"{}\" is nothing to reproduce; one of {}{}", name, spec::quoted_list(names),
+                                    close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close)));
 }
 
 std::string cost_text(const Experiment& experiment) {
@@ -60,8 +61,8 @@ std::string cost_text(const Experiment& experiment) {
   return fmt::format("{} models x {} steps of {}", members, experiment.plan.steps, experiment.plan.batch);
 }
 
-Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier, Experiment experiment,
-                     std::stop_token stop, const evaluate::ProxyObserver& observer) {
+Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier,
+                     Experiment experiment, std::stop_token stop, const evaluate::ProxyObserver& observer) {
   const proxy::Backend::TaskShape shape = backend.task_shape(experiment.plan);
   std::vector<evaluate::ProxyCandidate> candidates;
   std::size_t members = 0;
@@ -112,17 +113,18 @@ std::string_view verdict(const Reproduced& result, const Claim& claim) {
 
 std::string reproduced_markdown(const Reproduced& result) {
   const Experiment& experiment = result.experiment;
-  std::string out = fmt::format("# {}: {}\n\nSource: {}. Ours: task {}, tier {}, {}, {} steps of {} sequences, {} on {}; {:.0f} s.\n\n",
-                                result.name, result.summary, result.source, experiment.plan.task,
-                                search::name_of(result.tier), measure_text(experiment.measure), experiment.plan.steps,
-                                experiment.plan.batch,
-                                experiment.seeds == 1 ? "1 seed" : fmt::format("{} seeds", experiment.seeds),
-                                experiment.plan.device, result.elapsed_s);
+  std::string out = fmt::format(
+      "# {}: {}\n\nSource: {}. Ours: task {}, tier {}, {}, {} steps of {} sequences, {} on {}; {:.0f} s.\n\n",
+      result.name, result.summary, result.source, experiment.plan.task, search::name_of(result.tier),
+      measure_text(experiment.measure), experiment.plan.steps, experiment.plan.batch,
+      experiment.seeds == 1 ? "1 seed" : fmt::format("{} seeds", experiment.seeds), experiment.plan.device,
+      result.elapsed_s);
   out += "| row | published | ours | learning rate |\n|---|---|---|---|\n";
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     const PublishedRow& row = experiment.rows[i];
-    out += fmt::format("| {} | {} | {} | {} |\n", row.label, row.published ? fmt::format("{:.3f}", *row.published) : "-",
-                       values_text(result.rows[i]), result.rows[i].learning_rate);
+    out +=
+        fmt::format("| {} | {} | {} | {} |\n", row.label, row.published ? fmt::format("{:.3f}", *row.published) : "-",
+                    values_text(result.rows[i]), result.rows[i].learning_rate);
   }
   out += "\n| claim | verdict |\n|---|---|\n";
   for (const Claim& claim : experiment.claims) out += fmt::format("| {} | {} |\n", claim.text, verdict(result, claim));
@@ -151,7 +153,8 @@ std::string reproduced_json(const Reproduced& result) {
     const ReproducedRow& ours = result.rows[i];
     spec::OrderedJson row;
     row["row"] = experiment.rows[i].label;
-    row["published"] = experiment.rows[i].published ? spec::OrderedJson(*experiment.rows[i].published) : spec::OrderedJson();
+    row["published"] =
+        experiment.rows[i].published ? spec::OrderedJson(*experiment.rows[i].published) : spec::OrderedJson();
     row["ours"] = ours.values.empty() ? spec::OrderedJson() : spec::OrderedJson(ours.mean());
     row["values"] = ours.values;
     row["learning_rate"] = ours.learning_rate;

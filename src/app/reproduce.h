@@ -34,7 +34,8 @@ struct ReproducedRow {
   double median() const;  ///< 0 without values
 };
 
-/// A statement of the publication that can be looked at. `holds` gets the rows in the order of the table; all have values.
+/// A statement of the publication that can be looked at. `holds` gets the rows in the order of the table; all have
+/// values.
 struct Claim {
   std::string text;
   std::function<bool(std::span<const ReproducedRow>)> holds;
@@ -76,8 +77,8 @@ struct Reproduced {
 };
 
 /// Throws as Backend::train.
-Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier, Experiment experiment,
-                     std::stop_token stop, const evaluate::ProxyObserver& observer);
+Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier,
+                     Experiment experiment, std::stop_token stop, const evaluate::ProxyObserver& observer);
 
 /// "as published", "not as published", or "not looked at: a row failed".
 std::string_view verdict(const Reproduced& result, const Claim& claim);

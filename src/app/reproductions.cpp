@@ -48,7 +48,8 @@ spec::Mamba2 mamba2(Dim heads, Dim head_dim, Dim state, Dim conv = 4) {
   return {.heads = heads, .head_dim = head_dim, .state_dim = state, .groups = 1, .conv_width = conv};
 }
 
-/// An elementwise recurrence behind a short convolution: the nearest that this table has to a layer of convolution alone.
+/// An elementwise recurrence behind a short convolution: the nearest that this table has to a layer of convolution
+/// alone.
 spec::Hgrn short_convolution(Dim width) { return {.width = width, .conv_width = 4, .lower_bound = false}; }
 
 spec::ModelSpec model(Dim d_model, const std::vector<spec::Mixer>& mixers, bool swiglu) {
@@ -101,8 +102,9 @@ Experiment recall_memory_full() {
   const std::vector<double> rates = {1e-3, 3.2e-3, 1e-2, 3.2e-2};
   const auto add = [&](std::string label, Dim d, const spec::Mixer& mixer, double published) {
     const bool own_blocks = std::holds_alternative<spec::Mamba2>(mixer);
-    out.rows.push_back({std::move(label), model(d, {own_blocks ? mixer : spec::Mixer(short_convolution(d)), mixer}, false),
-                        rates, published});
+    out.rows.push_back({std::move(label),
+                        model(d, {own_blocks ? mixer : spec::Mixer(short_convolution(d)), mixer}, false), rates,
+                        published});
   };
   for (const auto& [d, value] : {std::pair<Dim, double>{64, 1.0}, {128, 1.0}}) {
     add(fmt::format("attention, d {}", d), d, attention(1, d, 0.0), value);
@@ -120,8 +122,7 @@ Experiment recall_memory_full() {
        {std::tuple<Dim, Dim, double>{64, 16, 0.690}, {128, 24, 0.796}, {256, 24, 0.844}}) {
     add(fmt::format("Mamba-2, d {}, state {}", d, state), d, mamba2(2 * d / 64, 64, state), value);
   }
-  for (const auto& [window, value] :
-       {std::pair<Dim, double>{8, 0.081}, {32, 0.310}, {128, 0.655}, {512, 0.936}}) {
+  for (const auto& [window, value] : {std::pair<Dim, double>{8, 0.081}, {32, 0.310}, {128, 0.655}, {512, 0.936}}) {
     add(fmt::format("sliding window {}, d 128", window), 128, window_attention(1, 128, window, 0.0), value);
   }
   out.claims = {near_published(out.rows, 0.05),
@@ -131,10 +132,11 @@ Experiment recall_memory_full() {
                 above("at about 67 kB: Gated DeltaNet d 128 above GLA d 256", 3, 10),
                 above("at about 67 kB: GLA d 256 above Mamba-2 d 256, state 24 (98 kB)", 10, 13),
                 above("at about 34 kB: DeltaNet d 128 above the window of 32", 6, 15)};
-  out.notes = {"layer 0 is HGRN with a convolution of width 4 in place of Zoology's BaseConv, which plait has not; Mamba-2 has "
-               "two blocks of its own, as there",
-               "Gated DeltaNet and DeltaNet have convolutions of width 4, GLA and attention none; no position encoding",
-               "every step has fresh examples, where Zoology repeats 180k of them in 32 epochs"};
+  out.notes = {
+      "layer 0 is HGRN with a convolution of width 4 in place of Zoology's BaseConv, which plait has not; Mamba-2 has "
+      "two blocks of its own, as there",
+      "Gated DeltaNet and DeltaNet have convolutions of width 4, GLA and attention none; no position encoding",
+      "every step has fresh examples, where Zoology repeats 180k of them in 32 epochs"};
   return out;
 }
 
@@ -157,8 +159,10 @@ Experiment recall_memory_small(Tier tier) {
   add("Mamba-2", mamba2(2, 32, 8), 0.690);
   add("sliding window 8", window_attention(1, 32, 8), 0.145);
   out.claims = {{"attention: at least 0.99", [](Rows r) { return r[0].mean() >= 0.99; }},
-                above("Gated DeltaNet above GLA", 1, 3), above("GLA above Mamba-2", 3, 4),
-                above("DeltaNet above GLA", 2, 3), above("Mamba-2 above the sliding window", 4, 5)};
+                above("Gated DeltaNet above GLA", 1, 3),
+                above("GLA above Mamba-2", 3, 4),
+                above("DeltaNet above GLA", 2, 3),
+                above("Mamba-2 above the sliding window", 4, 5)};
   out.notes = {"published values are those at about 17 kB of state (full size): only the order is compared here",
                "every mixer holds 512 numbers: 2 heads of 8 x 32, or 8 keys and values of 32",
                "layer 0 is HGRN with a convolution of width 4 for all, in place of Zoology's BaseConv",
@@ -177,8 +181,10 @@ Experiment conv_effect(Tier tier) {
   out.seeds = tiny ? 2 : 3;
   const std::vector<double> rates = {1e-3, 3e-3, 1e-2};
   const Dim d = 32;
-  const auto add = [&](std::string label, const spec::Mixer& mixer, std::optional<double> at_16, std::optional<double> at_32) {
-    out.rows.push_back({std::move(label), model(d, {mixer}, true), tiny ? std::vector{3e-3, 1e-2} : rates, tiny ? at_16 : at_32});
+  const auto add = [&](std::string label, const spec::Mixer& mixer, std::optional<double> at_16,
+                       std::optional<double> at_32) {
+    out.rows.push_back(
+        {std::move(label), model(d, {mixer}, true), tiny ? std::vector{3e-3, 1e-2} : rates, tiny ? at_16 : at_32});
   };
   add("Gated DeltaNet, convolution 4", gated_delta_net(1, 32, 32), std::nullopt, 0.993);
   add("Gated DeltaNet, no convolution", gated_delta_net(1, 32, 32, 0), 0.970, 0.446);
@@ -190,10 +196,11 @@ Experiment conv_effect(Tier tier) {
                 above("a convolution lifts Mamba-2 by 0.3 and more", 4, 5, 0.3),
                 {"Mamba-2 without a convolution: at most 0.3", [](Rows r) { return r[5].mean() <= 0.3; }},
                 {"Gated DeltaNet with a convolution: at least 0.95", [](Rows r) { return r[0].mean() >= 0.95; }}};
-  out.notes = {"the published arms are masked denoisers, most of them bidirectional, and the values are printed for one query "
-               "per sequence: compare the order and the gaps",
-               "one layer, d 32, 1024 numbers of state; published with 32 pairs (tiny: 16 pairs)",
-               "plait's Mamba-2 has no form without a convolution: a width of 1 looks at no other token"};
+  out.notes = {
+      "the published arms are masked denoisers, most of them bidirectional, and the values are printed for one query "
+      "per sequence: compare the order and the gaps",
+      "one layer, d 32, 1024 numbers of state; published with 32 pairs (tiny: 16 pairs)",
+      "plait's Mamba-2 has no form without a convolution: a width of 1 looks at no other token"};
   return out;
 }
 
@@ -223,9 +230,10 @@ Experiment attention_first(Tier tier) {
                 {"attention in the middle above none, none above first (medians)", [](Rows r) {
                    return std::max(r[2].median(), r[3].median()) > r[0].median() && r[0].median() > r[1].median();
                  }}};
-  out.notes = {"published: the order (arXiv 2510.04800: never first, best in the middle, at 1B); the values are medians over "
-               "three seeds of an independent PyTorch implementation of this very setting (1600 steps of 64)",
-               "that attention fails when first is an effect of short trainings: nothing before it tells a key from a value"};
+  out.notes = {
+      "published: the order (arXiv 2510.04800: never first, best in the middle, at 1B); the values are medians over "
+      "three seeds of an independent PyTorch implementation of this very setting (1600 steps of 64)",
+      "that attention fails when first is an effect of short trainings: nothing before it tells a key from a value"};
   return out;
 }
 
@@ -233,7 +241,11 @@ Experiment attention_first(Tier tier) {
 
 Experiment haystack(Tier tier) {
   Experiment out;
-  out.plan = plan("haystack", tier, tier == Tier::tiny ? 800 : tier == Tier::small ? 1500 : 3000, tier == Tier::full ? 128 : 64);
+  out.plan = plan("haystack", tier,
+                  tier == Tier::tiny    ? 800
+                  : tier == Tier::small ? 1500
+                                        : 3000,
+                  tier == Tier::full ? 128 : 64);
   out.seeds = tier == Tier::tiny ? 3 : 10;
   const Dim d = 32;
   const auto add = [&](std::string label, const spec::Mixer& mixer, std::optional<double> published) {
@@ -242,7 +254,8 @@ Experiment haystack(Tier tier) {
   add("Gated DeltaNet", gated_delta_net(2, 8, 16), 1.0);
   add("DeltaNet", delta_net(2, 8, 16), 1.0);
   add("Mamba-2", mamba2(2, 32, 8), std::nullopt);
-  add("RetNet", spec::RetNet{.heads = 2, .kv_heads = 2, .key_head_dim = 8, .value_head_dim = 16, .conv_width = 4}, std::nullopt);
+  add("RetNet", spec::RetNet{.heads = 2, .kv_heads = 2, .key_head_dim = 8, .value_head_dim = 16, .conv_width = 4},
+      std::nullopt);
   add("attention after Gated DeltaNet", attention(2, 32), 1.0);
   out.rows.back().model.layout.layers[0].mixer = gated_delta_net(2, 8, 16);
   const auto share_locked_in = [](const ReproducedRow& row) {
@@ -253,9 +266,10 @@ Experiment haystack(Tier tier) {
                  [=](Rows r) { return share_locked_in(r[0]) >= 0.5; }},
                 {"with attention: at least 0.98", [](Rows r) { return r[4].median() >= 0.98; }},
                 above("what holds (DeltaNet) above what always forgets (RetNet)", 1, 3)};
-  out.notes = {"published with lengths of 64 to 256; without the distance curriculum every recurrent model stays at chance "
-               "there, which is not trained here: the task always has it",
-               "the row with attention has one Gated DeltaNet layer before it, since plait's attention has no convolution"};
+  out.notes = {
+      "published with lengths of 64 to 256; without the distance curriculum every recurrent model stays at chance "
+      "there, which is not trained here: the task always has it",
+      "the row with attention has one Gated DeltaNet layer before it, since plait's attention has no convolution"};
   return out;
 }
 
@@ -276,9 +290,10 @@ Experiment learning_rate(Tier tier) {
   }
   out.claims = {above("RetNet: 1e-2 above 1e-3 by 0.3 and more", 1, 0, 0.3),
                 above("Gated DeltaNet: 1e-2 above 1e-3", 3, 2)};
-  out.notes = {"published: that the learning rate decides who wins on this task (arXiv 2508.19029); the values are of an "
-               "independent PyTorch implementation with 8 pairs, at 1e-3 without a curriculum, one seed",
-               "this is why plait never compares layouts at one learning rate"};
+  out.notes = {
+      "published: that the learning rate decides who wins on this task (arXiv 2508.19029); the values are of an "
+      "independent PyTorch implementation with 8 pairs, at 1e-3 without a curriculum, one seed",
+      "this is why plait never compares layouts at one learning rate"};
   return out;
 }
 
@@ -286,15 +301,17 @@ Experiment learning_rate(Tier tier) {
 
 std::span<const Reproduction> reproductions() {
   static constexpr std::array table = {
-      Reproduction{"recall_memory", "recall against memory of attention, delta rules, gated linear attention and Mamba-2",
+      Reproduction{"recall_memory",
+                   "recall against memory of attention, delta rules, gated linear attention and Mamba-2",
                    "Zoology (arXiv 2312.04927, 2402.18668), recall-memory figure of its repository", recall_memory},
       Reproduction{"conv_effect", "short convolutions decide recall where the state is small",
                    "arXiv 2609.16183, constrained-state MQAR", conv_effect},
       Reproduction{"attention_first", "one attention layer helps anywhere but first", "arXiv 2510.04800, Table 5",
                    attention_first},
-      Reproduction{"haystack", "a few pairs among filler: learnt with a distance curriculum", "arXiv 2609.16183, haystack",
-                   haystack},
-      Reproduction{"learning_rate", "one learning rate for all manufactures differences", "arXiv 2508.19029", learning_rate},
+      Reproduction{"haystack", "a few pairs among filler: learnt with a distance curriculum",
+                   "arXiv 2609.16183, haystack", haystack},
+      Reproduction{"learning_rate", "one learning rate for all manufactures differences", "arXiv 2508.19029",
+                   learning_rate},
   };
   return table;
 }

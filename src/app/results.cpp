@@ -102,7 +102,8 @@ void add_measurements(std::vector<search::Trial> measurements, StudyResults& res
   }
   for (const search::Metric& metric : evaluate::proxy_metrics()) {
     const bool known = std::ranges::find(results.metrics, metric.name, &search::Metric::name) != results.metrics.end();
-    const bool occurs = std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
+    const bool occurs =
+        std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
     if (occurs && !known) results.metrics.push_back(metric);
   }
   results.measurements = std::move(measurements);
@@ -155,10 +156,9 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
   StudyResults results = collect(built);
   if (proxies != nullptr && results.finished) {
     const search::Trial* best = recommended(results);
-    auto fresh = measure_on_proxies({.front = results.front,
-                                     .baselines = results.baselines,
-                                     .recommended = best == nullptr ? "" : best->id},
-                                    built.spec, *proxies, folder, journal ? &*journal : nullptr, measured, stop);
+    auto fresh = measure_on_proxies(
+        {.front = results.front, .baselines = results.baselines, .recommended = best == nullptr ? "" : best->id},
+        built.spec, *proxies, folder, journal ? &*journal : nullptr, measured, stop);
     results.finished = fresh.has_value();
     for (search::Trial& measurement : fresh.value_or(std::vector<search::Trial>{})) {
       if (std::ranges::find(measured, measurement.id, &search::Trial::id) == measured.end()) {
@@ -210,9 +210,11 @@ std::string results_json(const StudyResults& results) {
                    {"failed", std::ranges::count_if(results.trials, failed)}};
   out["hypervolume"] = results.hypervolume;
   out["front"] = spec::OrderedJson::array();
-  for (const search::Trial& trial : results.front) out["front"].push_back(point_json(trial, measured_how(results, trial)));
+  for (const search::Trial& trial : results.front)
+    out["front"].push_back(point_json(trial, measured_how(results, trial)));
   out["baselines"] = spec::OrderedJson::array();
-  for (const search::Trial& trial : results.baselines) out["baselines"].push_back(point_json(trial, measured_how(results, trial)));
+  for (const search::Trial& trial : results.baselines)
+    out["baselines"].push_back(point_json(trial, measured_how(results, trial)));
   return out.dump(2) + "\n";
 }
 

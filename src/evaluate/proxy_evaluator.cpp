@@ -27,10 +27,16 @@ std::vector<Rung> proxy_ladder(proxy::Tier tier) {
     case proxy::Tier::tiny:
       return {{.tasks = {{"mqar"}}, .steps = 800, .batch = 32, .seeds = 2, .learning_rates = {1e-2}}};
     case proxy::Tier::small:
-      return {{.tasks = {{"mqar"}}, .steps = 500, .batch = 64, .seeds = 1, .learning_rates = {3e-3, 5e-3, 1e-2}},
-              {.tasks = {{"mqar", 0.7}, {"haystack", 0.3}}, .steps = 1600, .batch = 64, .seeds = 3, .learning_rates = {}}};
+      return {
+          {.tasks = {{"mqar"}}, .steps = 500, .batch = 64, .seeds = 1, .learning_rates = {3e-3, 5e-3, 1e-2}},
+          {.tasks = {{"mqar", 0.7}, {"haystack", 0.3}}, .steps = 1600, .batch = 64, .seeds = 3, .learning_rates = {}}};
     case proxy::Tier::full:
-      return {{.tasks = {{"mqar"}}, .steps = 500, .batch = 256, .seeds = 1, .learning_rates = {1e-3, 3e-3, 1e-2}, .keep = 0.5},
+      return {{.tasks = {{"mqar"}},
+               .steps = 500,
+               .batch = 256,
+               .seeds = 1,
+               .learning_rates = {1e-3, 3e-3, 1e-2},
+               .keep = 0.5},
               {.tasks = {{"mqar", 0.5}, {"haystack", 0.3}, {"fuzzy_recall", 0.2}},
                .steps = 1500,
                .batch = 256,
@@ -65,7 +71,8 @@ std::vector<search::Metric> proxy_metrics() {
            "information about the answers of recall tasks that a small trained model of this layout has: 0 is guessing "
            "among the values of the context, 1 is certainty"},
           {"proxy_accuracy", "1", Direction::maximize, "its accuracy at the hardest load"},
-          {"proxy_locked_in", "1", Direction::maximize, "share of its seeds that answer more than half of the hardest load"}};
+          {"proxy_locked_in", "1", Direction::maximize,
+           "share of its seeds that answer more than half of the hardest load"}};
 }
 
 /// A distinct proxy model on its way up the ladder.
@@ -84,7 +91,8 @@ ProxyEvaluator::ProxyEvaluator(spec::ModelSpec model, ProxyOptions options)
   const auto& ladder = options_.ladder;
   if (ladder.front().learning_rates.empty()) throw std::logic_error("the first rung needs learning rates");
   for (const Rung& rung : ladder) {
-    if (rung.tasks.empty() || rung.steps < 1 || rung.seeds < 1) throw std::logic_error("a rung needs tasks, steps and seeds");
+    if (rung.tasks.empty() || rung.steps < 1 || rung.seeds < 1)
+      throw std::logic_error("a rung needs tasks, steps and seeds");
     for (const RungTask& task : rung.tasks) options_.backend->task_shape(plan(rung, task.task));
   }
 }
@@ -138,12 +146,13 @@ bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field,
                             rung.learning_rates.empty() ? std::vector{entrant->learning_rate} : rung.learning_rates});
       members += candidates.back().learning_rates.size() * rung.seeds;
     }
-    ProxyProgress progress{.training = ++training, .trainings = trainings, .task = entry.task, .members = members, .now = {}};
-    const ProxyPopulation population =
-        train_candidates(*options_.backend, candidates, rung.seeds, task_plan, stop, [&](const proxy::TrainingProgress& now) {
-          progress.now = now;
-          if (options_.observer) options_.observer(progress);
-        });
+    ProxyProgress progress{
+        .training = ++training, .trainings = trainings, .task = entry.task, .members = members, .now = {}};
+    const ProxyPopulation population = train_candidates(*options_.backend, candidates, rung.seeds, task_plan, stop,
+                                                        [&](const proxy::TrainingProgress& now) {
+                                                          progress.now = now;
+                                                          if (options_.observer) options_.observer(progress);
+                                                        });
     if (!population.finished) return false;
     tasks += (tasks.empty() ? "" : " + ") + entry.task;
     for (std::size_t i = 0; i < field.size(); ++i) {
@@ -170,8 +179,9 @@ bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field,
     entrant.learning_rate = sum.learning_rate;
     entrant.failed = !sum.failure.empty() || !sum.unsupported.empty();
     entrant.information = entrant.failed ? -1 : sum.information / sum.weight;
-    entrant.measurement.how = fmt::format("{}: {}, {} steps of {}, {}, learning rate {}", label(), tasks, rung.steps, rung.batch,
-                                          rung.seeds == 1 ? "1 seed" : fmt::format("{} seeds", rung.seeds), sum.learning_rate);
+    entrant.measurement.how =
+        fmt::format("{}: {}, {} steps of {}, {}, learning rate {}", label(), tasks, rung.steps, rung.batch,
+                    rung.seeds == 1 ? "1 seed" : fmt::format("{} seeds", rung.seeds), sum.learning_rate);
     if (!sum.unsupported.empty()) {
       entrant.measurement.outcome = Failure{Failure::Kind::unsupported, sum.unsupported};
     } else if (!sum.failure.empty()) {

@@ -23,12 +23,12 @@ struct Rung {
   std::int64_t batch = 32;
   std::size_t seeds = 1;
   std::vector<double> learning_rates;  ///< empty: each candidate's best of the rung before
-  double keep = 1;                     ///< share of the candidates, best first, that go on to the next rung; at least two
+  double keep = 1;  ///< share of the candidates, best first, that go on to the next rung; at least two
 };
 
-/// Successive halving over trainings of growing length. `tiny` (minutes on two cores for five candidates) is one rung at one
-/// learning rate: it tells layouts without attention, with attention first and with attention further up apart, no more.
-/// The others look for the learning rate of each candidate first.
+/// Successive halving over trainings of growing length. `tiny` (minutes on two cores for five candidates) is one rung
+/// at one learning rate: it tells layouts without attention, with attention first and with attention further up apart,
+/// no more. The others look for the learning rate of each candidate first.
 std::vector<Rung> proxy_ladder(proxy::Tier tier);
 
 /// How many distinct proxy models a study trains at most.
@@ -53,17 +53,19 @@ struct ProxyOptions {
   std::vector<Rung> ladder{};  ///< empty: proxy_ladder(tier)
 };
 
-/// `proxy_recall` (mean information, see src/proxy/score.h, weighted over tasks; source `measured` with the deviation of the
-/// mean over seeds), `proxy_accuracy` at the hardest load and `proxy_locked_in`, the share of seeds that solved it.
+/// `proxy_recall` (mean information, see src/proxy/score.h, weighted over tasks; source `measured` with the deviation
+/// of the mean over seeds), `proxy_accuracy` at the hardest load and `proxy_locked_in`, the share of seeds that solved
+/// it.
 std::vector<search::Metric> proxy_metrics();
 
-/// Scores layouts by training small models that stand for them (src/proxy/reduce.h). Layouts with equal proxy models share
-/// one training; all that differ are trained side by side. With a ladder that keeps everybody the outcome of a layout does
-/// not depend on its company; where a rung drops some, they keep the score of the last rung they took part in.
+/// Scores layouts by training small models that stand for them (src/proxy/reduce.h). Layouts with equal proxy models
+/// share one training; all that differ are trained side by side. With a ladder that keeps everybody the outcome of a
+/// layout does not depend on its company; where a rung drops some, they keep the score of the last rung they took part
+/// in.
 class ProxyEvaluator final : public search::Evaluator {
  public:
-  /// `model`: the base model, whose own layout is not read. Throws spec::SpecError for a task or device that the backend does
-  /// not have.
+  /// `model`: the base model, whose own layout is not read. Throws spec::SpecError for a task or device that the
+  /// backend does not have.
   ProxyEvaluator(spec::ModelSpec model, ProxyOptions options);
 
   struct Measurement {
@@ -74,7 +76,8 @@ class ProxyEvaluator final : public search::Evaluator {
   /// Throws as Backend::train. When stopped, all are Failure{cancelled}.
   std::vector<Measurement> measure(std::span<const spec::Layout> layouts, std::stop_token stop) const;
 
-  /// The model that stands for a layout, at the shape of the ladder's last task. Layouts with equal ones share a training.
+  /// The model that stands for a layout, at the shape of the ladder's last task. Layouts with equal ones share a
+  /// training.
   spec::ModelSpec proxy_model(const spec::Layout& layout) const;
 
   /// "tiny on cpu": how every measurement's `how` begins.
@@ -83,7 +86,8 @@ class ProxyEvaluator final : public search::Evaluator {
   std::string_view name() const override { return "proxy"; }
   std::vector<search::Metric> metrics() const override { return proxy_metrics(); }
   search::CostClass cost_class() const override { return search::CostClass::minutes; }
-  void evaluate(std::span<const spec::Layout> layouts, std::span<search::Outcome> outcomes, std::stop_token stop) override;
+  void evaluate(std::span<const spec::Layout> layouts, std::span<search::Outcome> outcomes,
+                std::stop_token stop) override;
 
  private:
   struct Entrant;

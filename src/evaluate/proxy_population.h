@@ -34,11 +34,11 @@ struct ProxyPopulation {
   std::int64_t peak_memory_bytes = 0;
 };
 
-/// Trains candidates x learning rates x seeds (0, 1, ...) side by side in one population; models of different depth or width
-/// take one population each, one after the other. `plan.checkpoint` is a folder here (empty: none): each population keeps
-/// its state there in a file whose name is a hash of all that determines it, so a file is never continued by another
-/// training. Finished ones stay, so that a longer work can be repeated up to where it was; `remove_checkpoints` clears them.
-/// Throws as Backend::train does, except for a candidate that cannot be run.
+/// Trains candidates x learning rates x seeds (0, 1, ...) side by side in one population; models of different depth or
+/// width take one population each, one after the other. `plan.checkpoint` is a folder here (empty: none): each
+/// population keeps its state there in a file whose name is a hash of all that determines it, so a file is never
+/// continued by another training. Finished ones stay, so that a longer work can be repeated up to where it was;
+/// `remove_checkpoints` clears them. Throws as Backend::train does, except for a candidate that cannot be run.
 ProxyPopulation train_candidates(const proxy::Backend& backend, std::span<const ProxyCandidate> candidates,
                                  std::size_t seeds, const proxy::TrainingPlan& plan, std::stop_token stop,
                                  const proxy::TrainingObserver& observer);

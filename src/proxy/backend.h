@@ -42,9 +42,10 @@ class Backend {
     std::size_t tensors = 0;
     std::int64_t parameters = 0;
   };
-  /// Weights of one model as a model.safetensors of flash-linear-attention: read from `from`, or the initial ones of `seed`
-  /// when that is empty, and written to `to` in fp32 unless that is empty. Throws spec::SpecError for a model that cannot be
-  /// run and for a file whose names or shapes are not the model's, std::system_error for what cannot be read or written.
+  /// Weights of one model as a model.safetensors of flash-linear-attention: read from `from`, or the initial ones of
+  /// `seed` when that is empty, and written to `to` in fp32 unless that is empty. Throws spec::SpecError for a model
+  /// that cannot be run and for a file whose names or shapes are not the model's, std::system_error for what cannot be
+  /// read or written.
   virtual Weights copy_weights(const spec::ModelSpec& model, std::uint64_t seed, const std::filesystem::path& from,
                                const std::filesystem::path& to) const = 0;
 };

@@ -194,9 +194,10 @@ class FigureDrawing {
                        }});
     }
     if (any([](const FigurePoint& p) { return !p.measured.empty(); })) {
-      items.push_back({"measured: " + fit_text(figure_.measured_label, 140, kTextSize), 2 * kRingRadius, [this](Point left) {
-                         draw_ring({left.x + kRingRadius, left.y});
-                       }});
+      items.push_back(
+          {"measured: " + fit_text(figure_.measured_label, 140, kTextSize), 2 * kRingRadius, [this](Point left) {
+             draw_ring({left.x + kRingRadius, left.y});
+           }});
     }
     for (const auto& [source, name] : enum_names(search::Source{})) {
       if (any([wanted = source](const FigurePoint& p) { return p.source == wanted; })) {

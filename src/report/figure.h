@@ -41,7 +41,8 @@ struct FigurePoint {
   bool on_front = false;
   bool feasible = true;
   bool is_baseline = false;
-  std::string measured{};  ///< not empty: `Figure::measured_label` was measured on this point and is this; marked by a ring
+  std::string
+      measured{};  ///< not empty: `Figure::measured_label` was measured on this point and is this; marked by a ring
   std::vector<Detail> details{};
 };
 

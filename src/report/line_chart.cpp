@@ -41,8 +41,8 @@ class ChartDrawing {
   void draw() {
     double top = kMargin + 14;
     const double room = width_ - 2 * kMargin;
-    label({kMargin, top}, fit_text(chart_.title, room, kTitleSize, Weight::bold), kTitleSize, colours_.ink, Anchor::start,
-          Weight::bold);
+    label({kMargin, top}, fit_text(chart_.title, room, kTitleSize, Weight::bold), kTitleSize, colours_.ink,
+          Anchor::start, Weight::bold);
     top += 20;
     if (!chart_.subtitle.empty()) {
       label({kMargin, top}, fit_text(chart_.subtitle, room, 12.5), 12.5, colours_.muted);
@@ -114,8 +114,9 @@ class ChartDrawing {
       canvas_.polyline(std::array{Point{x, plot.bottom()}, Point{x, plot.bottom() + 4}}, colours_.axis, 1);
       label({x, plot.bottom() + 18}, tick.label, kTextSize, colours_.muted, Anchor::middle);
     }
-    canvas_.polyline(std::array{Point{plot.x, plot.y}, Point{plot.x, plot.bottom()}, Point{plot.right(), plot.bottom()}},
-                     colours_.axis, 1);
+    canvas_.polyline(
+        std::array{Point{plot.x, plot.y}, Point{plot.x, plot.bottom()}, Point{plot.right(), plot.bottom()}},
+        colours_.axis, 1);
     label({plot.x + plot.width / 2, plot.bottom() + 37}, x_.title(), 12.5, colours_.ink, Anchor::middle);
     canvas_.text({kMargin + 10, plot.y + plot.height / 2}, y_.title(),
                  {.size = 12.5, .colour = colours_.ink, .anchor = Anchor::middle, .upwards = true});
@@ -126,7 +127,9 @@ class ChartDrawing {
         canvas_.polyline(std::array{Point{x, y}, Point{std::min(x + 5, plot.right()), y}}, colours_.axis, 1.2);
       }
       canvas_.text({plot.right() - 4, y - 4}, level.label,
-                   {.size = kSmallSize, .colour = colours_.muted, .anchor = Anchor::end,
+                   {.size = kSmallSize,
+                    .colour = colours_.muted,
+                    .anchor = Anchor::end,
                     .halo = with_alpha(colours_.background, 0.85)});
     }
     for (const LineChart::Line& line : chart_.lines) {
@@ -138,7 +141,8 @@ class ChartDrawing {
       canvas_.end_group();
     }
     if (values(true).empty()) {
-      label({plot.x + plot.width / 2, plot.y + plot.height / 2}, "nothing to show yet", 12.5, colours_.muted, Anchor::middle);
+      label({plot.x + plot.width / 2, plot.y + plot.height / 2}, "nothing to show yet", 12.5, colours_.muted,
+            Anchor::middle);
     }
   }
 

@@ -23,7 +23,8 @@ void validate(const FigureOptions& options);
 
 /// The front as a staircase between the points it dominates, error bars on front points and baselines, and below it up
 /// to eight front points as strips of layers. Markers tell where y came from: squares are counted or measured, circles
-/// are estimates and priors, triangles come from the surrogate. A ring marks points on which something else was measured.
+/// are estimates and priors, triangles come from the surrogate. A ring marks points on which something else was
+/// measured.
 std::string to_svg(const Figure& figure, const FigureOptions& options = {});
 
 /// The same drawing as a PNG file.

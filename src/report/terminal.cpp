@@ -323,7 +323,8 @@ class TerminalDrawing {
     };
     const bool any_measured =
         std::ranges::any_of(shown_, [&](std::size_t i) { return !figure_.points[i].measured.empty(); });
-    // Columns: number, trial, y, x, what was measured, layout. The layout gets what is left, at least 12; narrow labels are cut.
+    // Columns: number, trial, y, x, what was measured, layout. The layout gets what is left, at least 12; narrow labels
+    // are cut.
     const std::size_t limit = std::max<std::size_t>(8, (options_.columns - 24) / 3);
     const auto ascii_deviation = [&](std::string text) {
       if (const std::size_t at = text.find("±"); options_.ascii && at != std::string::npos)

@@ -36,7 +36,8 @@ TEST(ProxyComparisonTest, LayoutsAreTrainedTogetherAndComeBackInTheirOrder) {
 TEST(ProxyComparisonTest, OptionsReplaceTheTiersDefaults) {
   const FakeBackend backend;
   compare_on_proxy(backend, models({"GGGG"}),
-                   {.task = "haystack", .tier = proxy::Tier::small, .steps = 7, .seeds = 1, .learning_rates = {0.002}}, {}, {});
+                   {.task = "haystack", .tier = proxy::Tier::small, .steps = 7, .seeds = 1, .learning_rates = {0.002}},
+                   {}, {});
   const auto& call = backend.calls.at(0);
   EXPECT_EQ(call.plan.task, "haystack");
   EXPECT_EQ(call.plan.steps, 7);
@@ -71,7 +72,8 @@ TEST(ProxyComparisonTest, AFailureIsSaidInTheJson) {
 
 TEST(ProxyComparisonTest, CurvesHaveALinePerSeedAndChanceToCompareWith) {
   const FakeBackend backend;
-  const Comparison result = compare_on_proxy(backend, models({"Gx24", "(GGG*)x6", "Gx16"}), {.steps = 40, .seeds = 3}, {}, {});
+  const Comparison result =
+      compare_on_proxy(backend, models({"Gx24", "(GGG*)x6", "Gx16"}), {.steps = 40, .seeds = 3}, {}, {});
   const report::LineChart chart = learning_curves(result);
   EXPECT_THAT(chart.lines, SizeIs(2 * 3));
   EXPECT_EQ(chart.levels[0].y, 1.0 / 16);

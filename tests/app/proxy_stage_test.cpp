@@ -35,7 +35,8 @@ class ProxyStageTest : public ::testing::Test {
 
   StudyResults run(const fs::path& out, const ProxyRequest* request, bool resume = false, std::stop_token stop = {}) {
     const auto built = build_study(quickstart());
-    return run_study(*built, out, resume, stop, {}, [](const std::string&) {}, request);
+    return run_study(
+        *built, out, resume, stop, {}, [](const std::string&) {}, request);
   }
   ProxyRequest request() { return {.backend = &backend}; }
 
@@ -52,14 +53,15 @@ TEST_F(ProxyStageTest, TrainsTheRecommendedBothEndsAndThePureBaselinesWithinTheB
     const auto chosen = choose_for_proxies(field, results.spec, evaluator, limit);
     std::set<std::string> ids;
     std::vector<spec::ModelSpec> proxies;
-    for (const search::Trial* trial : chosen) {
-      ids.insert(trial->id);
-      spec::ModelSpec proxy = evaluator.proxy_model(model_of(results, *trial).layout);
+    for (const search::Trial& trial : chosen) {
+      ids.insert(trial.id);
+      spec::ModelSpec proxy = evaluator.proxy_model(model_of(results, trial).layout);
       if (std::ranges::find(proxies, proxy) == proxies.end()) proxies.push_back(std::move(proxy));
     }
     EXPECT_LE(proxies.size(), limit);
     EXPECT_EQ(ids.size(), chosen.size()) << "none twice";
-    for (const std::string& id : {best, results.front.front().id, results.front.back().id, std::string("b0"), std::string("b1")}) {
+    for (const std::string& id :
+         {best, results.front.front().id, results.front.back().id, std::string("b0"), std::string("b1")}) {
       EXPECT_TRUE(ids.contains(id)) << id << " of " << limit;
     }
   }
@@ -71,10 +73,11 @@ TEST_F(ProxyStageTest, EveryFrontTrialWithATrainedProxyIsMeasuredAndNoOther) {
   const ProxyField field{results.front, results.baselines, ""};
   const auto chosen = choose_for_proxies(field, results.spec, evaluator, 3);
   std::vector<spec::ModelSpec> proxies;
-  for (const search::Trial* trial : chosen) proxies.push_back(evaluator.proxy_model(model_of(results, *trial).layout));
+  for (const search::Trial& trial : chosen) proxies.push_back(evaluator.proxy_model(model_of(results, trial).layout));
   for (const search::Trial& trial : results.front) {
-    const bool shares = std::ranges::find(proxies, evaluator.proxy_model(model_of(results, trial).layout)) != proxies.end();
-    const bool is_chosen = std::ranges::any_of(chosen, [&](const search::Trial* c) { return c->id == trial.id; });
+    const bool shares =
+        std::ranges::find(proxies, evaluator.proxy_model(model_of(results, trial).layout)) != proxies.end();
+    const bool is_chosen = std::ranges::any_of(chosen, [&](const search::Trial& c) { return c.id == trial.id; });
     EXPECT_EQ(shares, is_chosen) << trial.layout;
   }
 }
@@ -94,7 +97,8 @@ TEST_F(ProxyStageTest, MeasuredScoresJoinTheTrialsTheFrontAndTheJson) {
   EXPECT_EQ(recall->source, search::Source::measured);
 
   const spec::Json json = spec::Json::parse(results_json(results));
-  const auto on_trials = std::ranges::count_if(results.measurements, [](const auto& m) { return !m.id.starts_with("mb"); });
+  const auto on_trials =
+      std::ranges::count_if(results.measurements, [](const auto& m) { return !m.id.starts_with("mb"); });
   EXPECT_GT(on_trials, 0);
   EXPECT_EQ(json["counts"]["measured"], on_trials);
   const auto point = std::ranges::find_if(json["front"], [&](const auto& p) { return p["trial"] == best.id; });

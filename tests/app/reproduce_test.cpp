@@ -43,7 +43,8 @@ TEST_P(EveryReproduction, ClaimsHoldForThePublishedValuesAndNotWhenAllAreEqual) 
                  claim.text.find("at most 0.75") == std::string::npos)
         << claim.text;
   }
-  const bool all = std::ranges::all_of(experiment.rows, [](const PublishedRow& row) { return row.published.has_value(); });
+  const bool all =
+      std::ranges::all_of(experiment.rows, [](const PublishedRow& row) { return row.published.has_value(); });
   if (!all) return;
   std::vector<ReproducedRow> published(experiment.rows.size());
   for (std::size_t i = 0; i < published.size(); ++i) published[i].values = {*experiment.rows[i].published};
@@ -52,7 +53,8 @@ TEST_P(EveryReproduction, ClaimsHoldForThePublishedValuesAndNotWhenAllAreEqual) 
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryReproduction,
                          ::testing::Combine(::testing::Range<std::size_t>(0, reproductions().size()),
-                                            ::testing::Values(proxy::Tier::tiny, proxy::Tier::small, proxy::Tier::full)));
+                                            ::testing::Values(proxy::Tier::tiny, proxy::Tier::small,
+                                                              proxy::Tier::full)));
 
 TEST(ReproduceTest, AnUnknownNameListsTheKnownAndTheClosest) {
   EXPECT_THAT(problems_of([] { find_reproduction("recall_memry"); }),
@@ -86,7 +88,8 @@ TEST(ReproduceTest, ARowThatFailedGivesNoVerdict) {
     return std::string(spec::count_full(m.model.layout) == 0 ? "diverged: at step 1" : "");
   };
   const Reproduction& reproduction = find_reproduction("attention_first");
-  const Reproduced result = reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny), {}, {});
+  const Reproduced result =
+      reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny), {}, {});
   for (const Claim& claim : result.experiment.claims) EXPECT_EQ(verdict(result, claim), "not looked at: a row failed");
   EXPECT_THAT(reproduced_markdown(result), HasSubstr("| no attention: GGGG | 0.510 | diverged: at step 1 |"));
 }

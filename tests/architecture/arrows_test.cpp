@@ -40,7 +40,7 @@ const std::map<std::string, Module> kModules = {
       {"CLI", "nlohmann", "boost"}}},
 };
 /// What the others may see of src/proxy: values and the loader, no LibTorch behind them.
-const std::set<std::string> kTorchFree = {"src/proxy/backend.h", "src/proxy/reduce.h",     "src/proxy/score.h",
+const std::set<std::string> kTorchFree = {"src/proxy/backend.h", "src/proxy/reduce.h", "src/proxy/score.h",
                                           "src/proxy/training.h", "src/proxy/task_table.h"};
 const std::set<std::string> kEverybody = {"fmt"};
 const std::set<std::string> kSystem = {"sys", "pthread.h", "unistd.h", "fcntl.h", "dlfcn.h"};

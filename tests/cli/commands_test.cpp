@@ -12,8 +12,9 @@ using ::testing::HasSubstr;
 TEST(HelpTest, EveryCommandExplainsItself) {
   const Result help = run_plait("--help");
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command : {"search", "show", "cost", "export", "import", "validate", "mixers", "hardware",
-                              "strategies", "prior", "doctor", "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
+  for (const char* command :
+       {"search", "show", "cost", "export", "import", "validate", "mixers", "hardware", "strategies", "prior", "doctor",
+        "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
     const Result result = run_plait(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;

@@ -25,8 +25,8 @@ bool has_library() { return fs::exists(fs::path(PLAIT_PROGRAM).parent_path() / "
 Result run_without_library(const std::string& arguments) {
   const ScratchFolder scratch;
   fs::copy_file(PLAIT_PROGRAM, scratch / "plait");
-  const std::string command = "cd '" PLAIT_SOURCE_DIR "' && '" + (scratch / "plait").string() + "' " + arguments + " >'" +
-                              (scratch / "out").string() + "' 2>'" + (scratch / "err").string() + "'";
+  const std::string command = "cd '" PLAIT_SOURCE_DIR "' && '" + (scratch / "plait").string() + "' " + arguments +
+                              " >'" + (scratch / "out").string() + "' 2>'" + (scratch / "err").string() + "'";
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(scratch / "out"), read_file(scratch / "err")};
 }
@@ -81,8 +81,10 @@ TEST(ProxyTest, ComparesLayoutsAndDrawsTheirCurves) {
   NEEDS_LIBRARY();
   const ScratchFolder scratch;
   const std::string svg = (scratch / "curves.svg").string(), png = (scratch / "curves.png").string();
-  const Result result = run_plait("proxy '(GGG*)x6' Gx24 --model examples/model-1b.json --steps 20 --seeds 1 "
-                                  "--learning-rate 0.01 --json --svg " + svg + " --png " + png);
+  const Result result = run_plait(
+      "proxy '(GGG*)x6' Gx24 --model examples/model-1b.json --steps 20 --seeds 1 "
+      "--learning-rate 0.01 --json --svg " +
+      svg + " --png " + png);
   ASSERT_EQ(result.exit_code, 0) << result.err;
   const nlohmann::json json = result.json();
   EXPECT_EQ(json["task"], "mqar");
@@ -101,11 +103,13 @@ TEST(WeightsTest, WhatIsExportedIsImportedByItsOwnModelAndNoOther) {
   const ScratchFolder scratch;
   const auto model_file = [&](const char* name, const char* layout) {
     const std::string file = (scratch / name).string();
-    std::ofstream(file) << R"({"format": "plait-model/1", "d_model": 64, "vocab_size": 100, "layout": ")" << layout << "\"}";
+    std::ofstream(file) << R"({"format": "plait-model/1", "d_model": 64, "vocab_size": 100, "layout": ")" << layout
+                        << "\"}";
     return file;
   };
   const std::string model = model_file("a.json", "GG*"), other = model_file("b.json", "G**");
-  const std::string first = (scratch / "first.safetensors").string(), second = (scratch / "second.safetensors").string();
+  const std::string first = (scratch / "first.safetensors").string(),
+                    second = (scratch / "second.safetensors").string();
   Result result = run_plait("export-weights " + model + " --seed 3 --out " + first + " --json");
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_GT(result.json()["parameters"], 2 * 100 * 64);
@@ -127,7 +131,8 @@ TEST(ProxyTest, InputMistakesExitWithTwo) {
 TEST(ProxyTest, AKilledTrainingGoesOnToTheSameNumbers) {
   NEEDS_LIBRARY();
   const ScratchFolder scratch;
-  const std::string line = "proxy G*GG GGGG --model examples/model-1b.json --steps 60 --seeds 1 --learning-rate 0.01 --out ";
+  const std::string line =
+      "proxy G*GG GGGG --model examples/model-1b.json --steps 60 --seeds 1 --learning-rate 0.01 --out ";
   ASSERT_EQ(run_plait(line + (scratch / "whole").string()).exit_code, 0);
   const std::string broken = (scratch / "broken").string();
   // Killed as soon as there is a state to go on from.
@@ -137,8 +142,8 @@ TEST(ProxyTest, AKilledTrainingGoesOnToTheSameNumbers) {
     const int null = open("/dev/null", O_WRONLY);
     dup2(null, STDOUT_FILENO);
     dup2(null, STDERR_FILENO);
-    execl(PLAIT_PROGRAM, "plait", "proxy", "G*GG", "GGGG", "--model", "examples/model-1b.json", "--steps", "60", "--seeds",
-          "1", "--learning-rate", "0.01", "--out", broken.c_str(), nullptr);
+    execl(PLAIT_PROGRAM, "plait", "proxy", "G*GG", "GGGG", "--model", "examples/model-1b.json", "--steps", "60",
+          "--seeds", "1", "--learning-rate", "0.01", "--out", broken.c_str(), nullptr);
     _exit(127);
   }
   const auto has_checkpoint = [&] {

@@ -106,15 +106,16 @@ TEST(ProxyEvaluatorTest, ARungKeepsTheBestForALongerTrainingAtTheirLearningRate)
 TEST(ProxyEvaluatorTest, TasksWeighAsTheRungSays) {
   FakeBackend backend;
   struct ByTask : FakeBackend {
-    proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan, std::stop_token stop,
-                                const proxy::TrainingObserver& observer) const override {
+    proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan,
+                                std::stop_token stop, const proxy::TrainingObserver& observer) const override {
       FakeBackend inner;
       inner.knows = [&](const proxy::Member&) { return plan.task == "mqar" ? 1.0 : 0.2; };
       return inner.train(members, plan, stop, observer);
     }
   } by_task;
   const auto outcomes = evaluate(
-      evaluator(by_task, {{.tasks = {{"mqar", 3}, {"haystack", 1}}, .steps = 10, .seeds = 1, .learning_rates = {1e-2}}}),
+      evaluator(by_task,
+                {{.tasks = {{"mqar", 3}, {"haystack", 1}}, .steps = 10, .seeds = 1, .learning_rates = {1e-2}}}),
       {"Gx24"});
   EXPECT_NEAR(std::get<Scores>(outcomes[0]).at("proxy_recall").value, (3 * 1.0 + 0.2) / 4, 1e-9);
 }

@@ -53,7 +53,9 @@ TEST(ProxyPopulationTest, EveryCandidateCountsAtItsOwnBestLearningRate) {
 
 TEST(ProxyPopulationTest, OnThePlateauTheLowerCrossEntropyDecides) {
   FakeBackend backend;
-  backend.knows = [](const proxy::Member& m) { return m.learning_rate < 1e-2 ? -0.5 : -0.1; };  // information is 0 for both
+  backend.knows = [](const proxy::Member& m) {
+    return m.learning_rate < 1e-2 ? -0.5 : -0.1;
+  };  // information is 0 for both
   const ProxyPopulation result = train_candidates(backend, std::vector{candidate("GGGG")}, 1, plan(), {}, {});
   EXPECT_EQ(result.outcomes[0].score.information, 0);
   EXPECT_EQ(result.outcomes[0].learning_rate, 1e-2);
@@ -61,7 +63,9 @@ TEST(ProxyPopulationTest, OnThePlateauTheLowerCrossEntropyDecides) {
 
 TEST(ProxyPopulationTest, ALearningRateThatDivergesLosesToOneThatDoesNot) {
   FakeBackend backend;
-  backend.failure = [](const proxy::Member& m) { return m.learning_rate >= 1e-2 ? std::string("diverged: step 3") : ""; };
+  backend.failure = [](const proxy::Member& m) {
+    return m.learning_rate >= 1e-2 ? std::string("diverged: step 3") : "";
+  };
   const ProxyPopulation result = train_candidates(backend, std::vector{candidate("GGGG")}, 2, plan(), {}, {});
   EXPECT_EQ(result.outcomes[0].learning_rate, 5e-3);
   EXPECT_EQ(result.outcomes[0].score.seeds, 2u);
@@ -69,7 +73,9 @@ TEST(ProxyPopulationTest, ALearningRateThatDivergesLosesToOneThatDoesNot) {
 
 TEST(ProxyPopulationTest, AModelThatCannotBeRunLeavesTheOthersTraining) {
   FakeBackend backend;
-  backend.unsupported = [](const proxy::Member& m) { return m.model.name == "MMMM" ? std::string("no Mamba here") : ""; };
+  backend.unsupported = [](const proxy::Member& m) {
+    return m.model.name == "MMMM" ? std::string("no Mamba here") : "";
+  };
   const std::vector<ProxyCandidate> candidates = {candidate("MMMM"), candidate("GGGG")};
   const ProxyPopulation result = train_candidates(backend, candidates, 1, plan(), {}, {});
   EXPECT_EQ(result.outcomes[0].unsupported, "no Mamba here");
@@ -117,7 +123,8 @@ TEST(ProxyPopulationTest, StoppedTrainingsGiveNoOutcome) {
   backend.at_step = [&](std::int64_t step) {
     if (step == 4) stop.request_stop();
   };
-  const ProxyPopulation result = train_candidates(backend, std::vector{candidate("GGGG")}, 1, plan(), stop.get_token(), {});
+  const ProxyPopulation result =
+      train_candidates(backend, std::vector{candidate("GGGG")}, 1, plan(), stop.get_token(), {});
   EXPECT_FALSE(result.finished);
   EXPECT_THAT(result.outcomes, IsEmpty());
 }

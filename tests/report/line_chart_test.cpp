@@ -52,7 +52,9 @@ TEST(LineChart, NothingAndOnePointAreDrawn) {
 TEST(LineChart, PngHasTheAskedSize) {
   const std::vector<std::uint8_t> png = to_png(sample(), {.width = 400, .height = 300, .scale = 1});
   ASSERT_GT(png.size(), 24u);
-  const auto big_endian = [&](std::size_t at) { return png[at] << 24 | png[at + 1] << 16 | png[at + 2] << 8 | png[at + 3]; };
+  const auto big_endian = [&](std::size_t at) {
+    return png[at] << 24 | png[at + 1] << 16 | png[at + 2] << 8 | png[at + 3];
+  };
   EXPECT_EQ(big_endian(16), 400);
   EXPECT_EQ(big_endian(20), 300);
 }

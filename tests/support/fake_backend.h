@@ -14,8 +14,8 @@
 
 namespace plait::testing {
 
-/// Trains nothing: curves and tests follow from the layout, the learning rate and the seed. Keeps a checkpoint as the real
-/// one does: the state after every reading, and the end.
+/// Trains nothing: curves and tests follow from the layout, the learning rate and the seed. Keeps a checkpoint as the
+/// real one does: the state after every reading, and the end.
 class FakeBackend : public proxy::Backend {
  public:
   struct Call {
@@ -25,7 +25,8 @@ class FakeBackend : public proxy::Backend {
   };
   mutable std::vector<Call> calls;
 
-  std::function<void(std::int64_t step)> at_step = [](std::int64_t) {};  ///< may throw, as a crash would end the program
+  std::function<void(std::int64_t step)> at_step = [](std::int64_t) {
+  };  ///< may throw, as a crash would end the program
   /// How much the member knows at the end, in [0, 1].
   std::function<double(const proxy::Member&)> knows = &FakeBackend::by_layout;
   std::function<std::string(const proxy::Member&)> failure = [](const proxy::Member&) { return std::string(); };
@@ -57,8 +58,8 @@ class FakeBackend : public proxy::Backend {
     throw std::logic_error("a fake has no weights");
   }
 
-  proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan, std::stop_token stop,
-                              const proxy::TrainingObserver& observer) const override {
+  proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan,
+                              std::stop_token stop, const proxy::TrainingObserver& observer) const override {
     std::vector<spec::Problem> problems;
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::string path = "members[" + std::to_string(i) + "]";

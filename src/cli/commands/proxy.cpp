@@ -22,6 +22,7 @@ struct Options {
   std::string device = "cpu";
   std::string text;
   std::int64_t steps = 0;
+  std::int64_t batch = 0;
   std::size_t seeds = 0;
   std::vector<double> learning_rates;
   std::string out, svg, png;
@@ -52,9 +53,11 @@ std::string spark(const proxy::MemberRun& run) {
 std::string comparison_text(const app::Comparison& comparison) {
   const std::int64_t candidates = comparison.candidates();
   std::string text = fmt::format(
-      "{}, {} tier on {}: {} models in one population ({} learning rates x {} seeds), {} steps of {} sequences, {:.0f} s\n\n",
+      "{}, {} tier on {}: {} models in one population (learning rates x seeds: {} x {}), {} steps of {} sequences, "
+      "{:.0f} s\n\n",
       comparison.plan.task, search::name_of(comparison.plan.tier), comparison.plan.device, comparison.members,
-      comparison.learning_rates.size(), comparison.seeds, comparison.plan.steps, comparison.plan.batch, comparison.elapsed_s);
+      comparison.learning_rates.size(), comparison.seeds, comparison.plan.steps, comparison.plan.batch,
+      comparison.elapsed_s);
 
   std::vector<std::vector<std::string>> rows = {
       {"layout", "trained as", "information", "90 % interval", "lr", "escape", "locked in", "curve"}};
@@ -68,7 +71,8 @@ std::string comparison_text(const app::Comparison& comparison) {
       continue;
     }
     rows.push_back({layout.layout, layout.proxy, fmt::format("{:.3f}", score.information),
-                    fmt::format("{:.3f} to {:.3f}", score.low, score.high), fmt::format("{}", layout.outcome.learning_rate),
+                    fmt::format("{:.3f} to {:.3f}", score.low, score.high),
+                    fmt::format("{}", layout.outcome.learning_rate),
                     score.escape_step ? fmt::format("{:.0f}", *score.escape_step) : "never",
                     fmt::format("{:.0f} of {}", score.locked_in * static_cast<double>(score.seeds), score.seeds),
                     spark(layout.outcome.runs.front())});
@@ -79,7 +83,8 @@ std::string comparison_text(const app::Comparison& comparison) {
       }
       loads.push_back({"chance (1/K)"});
       for (const proxy::TestScore& test : layout.outcome.runs.front().tests) {
-        loads[1].push_back(test.candidates > 0 ? fmt::format("{:.3f}", 1.0 / static_cast<double>(test.candidates)) : "");
+        loads[1].push_back(test.candidates > 0 ? fmt::format("{:.3f}", 1.0 / static_cast<double>(test.candidates))
+                                               : "");
       }
     }
     if (layout.shares != i) continue;
@@ -99,8 +104,10 @@ std::string comparison_text(const app::Comparison& comparison) {
     std::vector<std::size_t> right;
     for (std::size_t c = 1; c < loads[0].size(); ++c) right.push_back(c);
     text += '\n' + format_table(loads, right);
-    text += "\nInformation: 0 is what answering any value of the context gets, 1 is certainty; mean over loads with two values\n"
-            "and more. Intervals that overlap are no difference: more --seeds narrow them.\n";
+    text +=
+        "\nInformation: 0 is what answering any value of the context gets, 1 is certainty; mean over loads with two "
+        "values\n"
+        "and more. Intervals that overlap are no difference: more --seeds narrow them.\n";
   }
   if (candidates > 1) {
     text += fmt::format("Escape: first step with an accuracy above {:.3f}, twice chance; before it nothing is bound.\n",
@@ -116,10 +123,12 @@ void run(const Options& options, Context& context) {
                                    .device = options.device,
                                    .text = options.text,
                                    .steps = {},
+                                   .batch = {},
                                    .seeds = {},
                                    .learning_rates = options.learning_rates,
                                    .checkpoints = options.out};
   if (options.steps > 0) comparing.steps = options.steps;
+  if (options.batch > 0) comparing.batch = options.batch;
   if (options.seeds > 0) comparing.seeds = options.seeds;
   std::vector<app::NamedModel> models;
   for (const std::string& what : options.what) {
@@ -127,9 +136,9 @@ void run(const Options& options, Context& context) {
     for (const std::string& note : models.back().notes) context.console.warn(note);
   }
   if (!options.out.empty()) std::filesystem::create_directories(options.out);
-  const app::Comparison comparison = app::compare_on_proxy(
-      backend, models, comparing, context.stop,
-      [&](const evaluate::ProxyProgress& progress) { context.console.progress(progress); });
+  const app::Comparison comparison =
+      app::compare_on_proxy(backend, models, comparing, context.stop,
+                            [&](const evaluate::ProxyProgress& progress) { context.console.progress(progress); });
   context.console.end_progress();
   for (const std::string& note : comparison.notes) context.console.warn(note);
   if (!comparison.finished) {
@@ -175,20 +184,24 @@ void add_proxy(CLI::App& app, Context& context) {
   command->add_option("--device", options->device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
   command->add_option("--steps", options->steps, "optimiser steps, instead of the tier's")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10'000'000}));
+  command->add_option("--batch", options->batch, "sequences of one model in one step, instead of the tier's")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}));
   command->add_option("--seeds", options->seeds, "models per layout and learning rate, instead of the tier's")
       ->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
-  command
-      ->add_option("--learning-rate", options->learning_rates, "one or more, of which each layout's best counts")
+  command->add_option("--learning-rate", options->learning_rates, "one or more, of which each layout's best counts")
       ->check(CLI::Range(1e-7, 1.0));
   command->add_option("--text", options->text, "file or folder for the task bytes");
-  command->add_option("--out", options->out, "folder for proxy.json, curves.svg and the state: a stopped run goes on from it");
+  command->add_option("--out", options->out,
+                      "folder for proxy.json, curves.svg and the state: a stopped run goes on from it");
   command->add_option("--svg", options->svg, "write the learning curves as SVG");
   command->add_option("--png", options->png, "write the learning curves as PNG");
   command->add_flag("--dark", options->dark, "SVG and PNG on a dark ground");
   command->add_flag("--json", options->json, "print one JSON value");
   command->footer(
-      "A layout becomes a model of a few layers and small states: how many attention layers there are and at which depth,\n"
-      "the mixers, gates and convolutions stay (the column \"trained as\"). All layouts, learning rates and seeds train side\n"
+      "A layout becomes a model of a few layers and small states: how many attention layers there are and at which "
+      "depth,\n"
+      "the mixers, gates and convolutions stay (the column \"trained as\"). All layouts, learning rates and seeds "
+      "train side\n"
       "by side in one population.\n"
       "Examples:\n"
       "  plait proxy '(GGG*)x6' Gx24 '*(GGG)x7GG' --model examples/model-1b.json   attention nowhere, first, spread\n"

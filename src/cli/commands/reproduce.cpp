@@ -1,8 +1,9 @@
+#include "src/app/reproduce.h"
+
 #include <fmt/format.h>
 
 #include <memory>
 
-#include "src/app/reproduce.h"
 #include "src/cli/commands.h"
 
 namespace plait::cli {
@@ -25,7 +26,8 @@ void list(bool json, Context& context) {
   std::string sources;
   for (const app::Reproduction& reproduction : app::reproductions()) {
     spec::OrderedJson costs;
-    for (const auto& [tier, name] : enum_names(proxy::Tier{})) costs[std::string(name)] = app::cost_text(reproduction.make(tier));
+    for (const auto& [tier, name] : enum_names(proxy::Tier{}))
+      costs[std::string(name)] = app::cost_text(reproduction.make(tier));
     rows.push_back({std::string(reproduction.name), std::string(reproduction.summary), costs["tiny"], costs["full"]});
     out.push_back({{"name", reproduction.name},
                    {"summary", reproduction.summary},

@@ -110,7 +110,9 @@ void add_search(CLI::App& app, Context& context) {
   command->add_option("--out", options->out, "folder for the journal and the results; without it nothing is stored");
   command->add_flag("--resume", options->resume, "continue the run in --out");
   command->add_option("--strategy", options->strategy, "instead of the study's (plait strategies)");
-  command->add_option("--proxy", options->proxy, "train layouts of the front as small models: none, tiny (minutes on a CPU), small, full")
+  command
+      ->add_option("--proxy", options->proxy,
+                   "train layouts of the front as small models: none, tiny (minutes on a CPU), small, full")
       ->check(CLI::IsMember({"none", "tiny", "small", "full"}));
   command->add_option("--device", options->device, "where proxies train")->check(CLI::IsMember({"cpu", "cuda"}));
   command->add_option("--workers", options->workers, "threads; results do not depend on it")
@@ -124,9 +126,12 @@ void add_search(CLI::App& app, Context& context) {
       "  plait search examples/quickstart.json --out run --resume       continue after a stop\n"
       "  plait search examples/quickstart.json --out run --proxy tiny   and train a few layouts of the front\n"
       "  plait search study.json --strategy nsga2 --seed 3 --json       for scripts\n"
-      "Proxies: the recall of the front is a prior from published hybrids. --proxy trains its most different layouts, with\n"
-      "the pure baselines, as models of a few thousand parameters on recall tasks, several learning rates and seeds each, and\n"
-      "adds what was measured: proxy_recall (0: guessing, 1: certain). It needs LibTorch (plait doctor). A finished search\n"
+      "Proxies: the recall of the front is a prior from published hybrids. --proxy trains its most different layouts, "
+      "with\n"
+      "the pure baselines, as models of a few thousand parameters on recall tasks, several learning rates and seeds "
+      "each, and\n"
+      "adds what was measured: proxy_recall (0: guessing, 1: certain). It needs LibTorch (plait doctor). A finished "
+      "search\n"
       "takes them later too: the same line with --resume --proxy tiny.\n"
       "Exit: 0 done, 1 the work failed, 2 the input is wrong, 130 interrupted (state saved).");
   command->callback([options, &context] { run(*options, context); });
