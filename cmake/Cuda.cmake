@@ -5,7 +5,7 @@ set(PLAIT_HAVE_CUDA OFF)
 if(NOT PLAIT_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "PLAIT_CUDA is \"${PLAIT_CUDA}\"; it takes AUTO, ON or OFF")
 elseif(PLAIT_CUDA STREQUAL "OFF")
-  set(PLAIT_CUDA_WHY "the program does not use the kernels yet; their library, test and benchmark with -DPLAIT_CUDA=ON")
+  set(PLAIT_CUDA_WHY "off with PLAIT_CUDA=OFF")
   return()
 elseif(PLAIT_SANITIZE)
   set(PLAIT_CUDA_WHY "not in builds with sanitizers")
@@ -43,7 +43,8 @@ set(PLAIT_CUDA_WHY "kernels for NVIDIA GPUs, nvcc ${version}; off with -DPLAIT_C
 add_library(plait_cuda SHARED
   kernels/gated_delta_rule/entry.cu
   kernels/gated_delta_rule/forward.cu kernels/gated_delta_rule/forward_fp32.cu
-  kernels/gated_delta_rule/backward.cu kernels/gated_delta_rule/backward_fp32.cu)
+  kernels/gated_delta_rule/backward.cu kernels/gated_delta_rule/backward_fp32.cu
+  kernels/cross_entropy/cross_entropy.cu kernels/sequence/norm.cu kernels/sequence/short_conv.cu)
 target_include_directories(plait_cuda PUBLIC ${CMAKE_SOURCE_DIR})
 set_target_properties(plait_cuda PROPERTIES CUDA_STANDARD 20 POSITION_INDEPENDENT_CODE ON CUDA_RUNTIME_LIBRARY Static)
 target_compile_options(plait_cuda PRIVATE -O3 -gencode=arch=compute_80,code=sm_80 -gencode=arch=compute_80,code=compute_80

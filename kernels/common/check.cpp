@@ -71,7 +71,8 @@ void check_log_decay(std::string_view op, const at::Tensor& g, const at::Tensor&
   const auto sizes = k.sizes();
   if (g.sizes() != sizes && g.sizes() != sizes.slice(0, 3))
     refuse(op, "g", text(g.sizes()), text(sizes.slice(0, 3)) + " or " + text(sizes));
-  check_like(op, "g", g, k);
+  if (g.scalar_type() != at::kFloat) return check_like(op, "g", g, k);  // fp32 beside keys of any dtype
+  check_device(op, "g", g, k);
 }
 
 void check_chunk(std::string_view op, std::int64_t chunk) {

@@ -23,7 +23,8 @@ void check_tensors(std::string_view op, std::initializer_list<Expected> tensors)
 /// The same for a state, which may be undefined or of another floating dtype: `like` gives the device.
 void check_state(std::string_view op, const Expected& state, const at::Tensor& like);
 
-/// Throws unless g is undefined, [N, T, H] or [N, T, H, K] for k [N, T, H, K], of k's dtype and device.
+/// Throws unless g is undefined, [N, T, H] or [N, T, H, K] for k [N, T, H, K], on k's device, of
+/// k's dtype or fp32.
 void check_log_decay(std::string_view op, const at::Tensor& g, const at::Tensor& k);
 
 /// Throws unless chunk is 0, 16, 32 or 64.

@@ -3,13 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 
-struct CUstream_st;  // what cudaStream_t points to
+#include "kernels/common/cuda_types.h"
 
 /// The gated delta rule with one gate a head and token (or none), on NVIDIA GPUs of compute capability 8.0 and above:
 /// the C interface of libplait_cuda.so. Nothing here needs torch, or CUDA's headers.
 extern "C" {
-
-enum PlaitDataType : std::int32_t { PLAIT_FLOAT32 = 0, PLAIT_BFLOAT16 = 1 };
 
 /// Pointers are device memory, aligned to 16 bytes, dense and row-major in the given shape. No output may overlap an
 /// input or another output. N sequences (population x batch), T >= 0 tokens, H heads, K and V of 32, 64 or 128.

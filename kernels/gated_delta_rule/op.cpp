@@ -3,6 +3,7 @@
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
 #include "kernels/common/token_scan.h"
+#include "kernels/gated_delta_rule/cuda_op.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
 
 namespace plait::kernels {
@@ -221,9 +222,18 @@ Scan gated_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_chunk(kOp, options.chunk);
   const double scale = scale_of(options.scale, key_width);
   if (options.chunk == 0 && fits_token_scan(k)) return token_scan(q, k, v, g, beta, options.initial_state, scale);
+  if (options.chunk == 0 && k.is_cuda() && gated_delta_rule_cuda_refusal(k, v, g).empty())
+    return gated_delta_rule_cuda(q, k, v, g, beta, options.initial_state, scale);
   const auto result = GatedDeltaRule::apply(q, k, v, given(g), beta, given(options.initial_state), scale,
                                             options.chunk == 0 ? std::int64_t{32} : options.chunk);
   return {result[0], result[1]};
+}
+
+std::string gated_delta_rule_path(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
+  if (fits_token_scan(k)) return "token by token on the CPU";
+  if (!k.is_cuda()) return "chunks through ATen";
+  const std::string refusal = gated_delta_rule_cuda_refusal(k, v, g);
+  return refusal.empty() ? "plait's CUDA kernel" : "chunks through ATen: " + refusal;
 }
 
 }  // namespace plait::kernels

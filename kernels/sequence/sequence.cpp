@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/common/check.h"
+#include "kernels/sequence/cuda_op.h"
 
 namespace plait::kernels {
 namespace {
@@ -191,26 +192,36 @@ struct Rotary : torch::autograd::Function<Rotary> {
 
 }  // namespace
 
-at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                      const at::Tensor& history) {
+at::Tensor short_conv(const at::Tensor& x, const at::Tensor& given_weight, const at::Tensor& given_bias,
+                      const at::Tensor& history, ConvActivation activation) {
   check_tensors("short_conv", {{"x", x, {-1, -1, -1, -1}}});
+  const auto like_x = [&](const at::Tensor& parameter) {
+    return parameter.defined() && parameter.scalar_type() == at::kFloat ? parameter.to(x.scalar_type()) : parameter;
+  };
+  const at::Tensor weight = like_x(given_weight), bias = like_x(given_bias);
   check_tensors("short_conv", {{"x", x, {-1, -1, -1, -1}}, {"weight", weight, {x.size(0), x.size(3), -1}}});
   if (bias.defined()) check_tensors("short_conv", {{"x", x, {-1, -1, -1, -1}}, {"bias", bias, {x.size(0), x.size(3)}}});
   const auto before = weight.size(2) - 1;
   at::Tensor past = before == 0 ? at::Tensor() : history;  // width 1 looks at no token before
   check_state("short_conv", {"history", past, {x.size(0), x.size(1), before, x.size(3)}}, x);
-  return ShortConv::apply(x, weight, given(bias), given(past));
+  if (fits_cuda_short_conv(x, weight, past)) return cuda_short_conv(x, given_weight, given_bias, activation);
+  const at::Tensor y = ShortConv::apply(x, weight, given(bias), given(past));
+  return activation == ConvActivation::silu ? at::silu(y) : y;
 }
 
 at::Tensor l2norm(const at::Tensor& x) {
   check_activations("l2norm", x, 1);
+  if (fits_cuda_norm(x)) return cuda_norm(x, {}, {}, 1.0, l2norm_eps, GateActivation::swish, x.scalar_type());
   return Norm::apply(x, given({}), given({}), 1.0, l2norm_eps, false);
 }
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps) {
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, std::optional<at::ScalarType> dtype) {
   check_activations("rms_norm", x, 2);
   check_tensors("rms_norm", {{"weight", weight, {x.size(0), x.size(-1)}}});
-  return Norm::apply(x, given(weight), given({}), static_cast<double>(x.size(-1)), eps, false);
+  const at::ScalarType out = dtype.value_or(x.scalar_type());
+  if (fits_cuda_norm(x) && (out == x.scalar_type() || out == at::kBFloat16))
+    return cuda_norm(x, weight, {}, static_cast<double>(x.size(-1)), eps, GateActivation::swish, out);
+  return Norm::apply(x, given(weight), given({}), static_cast<double>(x.size(-1)), eps, false).to(out);
 }
 
 at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& weight, double eps,
@@ -223,6 +234,8 @@ at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at:
             << x.sizes();
     throw std::invalid_argument(message.str());
   }
+  if (fits_cuda_norm(x))
+    return cuda_norm(x, weight, gate, static_cast<double>(x.size(-1)), eps, activation, x.scalar_type());
   return Norm::apply(x, given(weight), given(gate), static_cast<double>(x.size(-1)), eps,
                      activation == GateActivation::swish);
 }

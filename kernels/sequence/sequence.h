@@ -2,20 +2,28 @@
 
 #include <torch/torch.h>
 
+#include <optional>
+
 /// What stands around the recurrences: short convolution, norms and rotary embedding. Weights lead with the population
 /// axis M; activations are [M, B, T, ...].
 namespace plait::kernels {
 
-/// Causal depthwise convolution: y_t = sum_j weight[:, W-1-j] x_{t-j} (+ bias), zero (or `history`) before the start.
-/// x [M, B, T, D]; weight [M, D, W]; bias [M, D] or undefined; history, the W-1 tokens before, [M, B, W-1, D] or undefined.
+enum class ConvActivation { none, silu };
+
+/// Causal depthwise convolution: y_t = activation(sum_j weight[:, W-1-j] x_{t-j} (+ bias)), zero (or `history`) before
+/// the start. x [M, B, T, D]; weight [M, D, W]; bias [M, D] or undefined; history, the W-1 tokens before, [M, B, W-1,
+/// D] or undefined. Weight and bias may be fp32 beside x of another dtype; they are rounded to x's where no kernel of
+/// plait's runs.
 at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {},
-                      const at::Tensor& history = {});
+                      const at::Tensor& history = {}, ConvActivation activation = ConvActivation::none);
 
 /// x / sqrt(sum x^2 + 1e-6) over the last axis.
 at::Tensor l2norm(const at::Tensor& x);
 
-/// RMSNorm over the last axis (arXiv 1910.07467): x / sqrt(mean x^2 + eps) * weight. weight [M, D] for x [M, ..., D].
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps);
+/// RMSNorm over the last axis (arXiv 1910.07467): x / sqrt(mean x^2 + eps) * weight, of `dtype`, by default x's. weight
+/// [M, D] for x [M, ..., D].
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
+                    std::optional<at::ScalarType> dtype = {});
 
 enum class GateActivation { swish, sigmoid };
 

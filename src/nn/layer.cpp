@@ -141,15 +141,14 @@ void carry(LayerState* state, std::size_t slot, const at::Tensor& value) {
 }
 
 at::Tensor continued_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, LayerState* state,
-                          std::size_t slot) {
-  const at::Tensor taps = weight.squeeze(2).to(x.scalar_type());
-  const at::Tensor offset = bias.defined() ? bias.to(x.scalar_type()) : bias;
+                          std::size_t slot, kernels::ConvActivation activation) {
+  const at::Tensor taps = weight.squeeze(2);
   const std::int64_t kept = taps.size(2) - 1;
-  if (state == nullptr || kept == 0) return kernels::short_conv(x, taps, offset);
+  if (state == nullptr || kept == 0) return kernels::short_conv(x, taps, bias, {}, activation);
   at::Tensor history = carried(state, slot);
   if (!history.defined()) history = at::zeros({x.size(0), x.size(1), kept, x.size(3)}, x.options());
   carry(state, slot, at::cat({history, x}, 2).narrow(2, x.size(2), kept));
-  return kernels::short_conv(x, taps, offset, history);
+  return kernels::short_conv(x, taps, bias, history, activation);
 }
 
 }  // namespace plait::nn

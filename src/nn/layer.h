@@ -95,7 +95,7 @@ void carry(LayerState* state, std::size_t slot, const at::Tensor& value);
 
 /// kernels::short_conv of x [G, B, T, D] with weight [G, D, 1, W] that continues from the tokens seen, kept in `slot`.
 at::Tensor continued_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, LayerState* state,
-                          std::size_t slot);
+                          std::size_t slot, kernels::ConvActivation activation = kernels::ConvActivation::none);
 
 /// Keys and values of softmax attention, all tokens so far, [G * B, S, Hkv, d] each.
 struct KeysValues {
@@ -116,6 +116,9 @@ class MixerLayer {
  public:
   virtual ~MixerLayer() = default;
   virtual at::Tensor forward(const LayerInput& input) const = 0;  ///< [G, B, T, d_model]
+  /// Which of its implementations an operator with several takes for activations of these options, in words; else
+  /// empty.
+  virtual std::string scan_path(const at::TensorOptions&) const { return {}; }
 };
 
 /// What a layer must know of its model.

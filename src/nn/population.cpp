@@ -9,6 +9,7 @@
 #include <utility>
 #include <variant>
 
+#include "kernels/cross_entropy/cross_entropy.h"
 #include "src/nn/channel_mixer.h"
 #include "src/nn/layer.h"
 #include "src/nn/runnable.h"
@@ -16,14 +17,15 @@
 namespace plait::nn {
 namespace {
 
-/// The norm before a sub-block or the head, in fp32: residual [G, B, T, D] -> the same.
+/// The norm before a sub-block or the head, computed in fp32: residual [G, B, T, D] -> the same in the compute dtype.
 struct Norm {
   at::Tensor weight, bias;
   double eps = 1e-6;
 
-  at::Tensor operator()(const at::Tensor& x) const {
-    if (!bias.defined()) return kernels::rms_norm(x, weight, eps);
-    return at::addcmul(beside_tokens(bias), at::layer_norm(x, {x.size(-1)}, {}, {}, eps), beside_tokens(weight));
+  at::Tensor operator()(const at::Tensor& x, at::ScalarType compute) const {
+    if (!bias.defined()) return kernels::rms_norm(x, weight, eps, compute);
+    return at::addcmul(beside_tokens(bias), at::layer_norm(x, {x.size(-1)}, {}, {}, eps), beside_tokens(weight))
+        .to(compute);
   }
 };
 
@@ -265,7 +267,7 @@ at::Tensor residual(const Stage& stage, const at::Tensor& x, at::ScalarType comp
   const auto one = [&](std::size_t index, const at::Tensor& part) {
     const Group& group = stage.groups[index];
     if (!group.mixer && !group.channel) return part;
-    return part + run(index, group.norm(part).to(compute));
+    return part + run(index, group.norm(part, compute));
   };
   if (stage.groups.size() == 1) return one(0, x);
   std::vector<at::Tensor> parts;
@@ -291,7 +293,7 @@ at::Tensor Population::Impl::run(const at::Tensor& tokens, Decoding* state) {
     x = residual(channel, x, options.compute,
                  [&](std::size_t index, const at::Tensor& normed) { return channel.groups[index].channel(normed); });
   }
-  return final_norm(x).to(options.compute);
+  return final_norm(x, options.compute);
 }
 
 Population::Population(std::vector<spec::ModelSpec> members, std::vector<std::uint64_t> seeds,
@@ -312,6 +314,16 @@ Population::~Population() = default;
 Population::Population(Population&&) noexcept = default;
 
 std::int64_t Population::size() const { return impl_->size(); }
+std::set<std::string> Population::scan_paths() const {
+  std::set<std::string> paths;
+  const at::TensorOptions options = at::TensorOptions(impl_->options.compute).device(impl_->options.device);
+  for (const Stage& stage : impl_->mixers) {
+    for (const Group& group : stage.groups) {
+      if (std::string path = group.mixer->scan_path(options); !path.empty()) paths.insert(std::move(path));
+    }
+  }
+  return paths;
+}
 const std::vector<spec::ModelSpec>& Population::members() const { return impl_->members; }
 std::vector<Parameter>& Population::parameters() { return impl_->parameters; }
 
@@ -326,6 +338,12 @@ at::Tensor Population::forward(const at::Tensor& tokens) {
 at::Tensor Population::logits(const at::Tensor& hidden) {
   const at::Tensor& weight = impl_->head.defined() ? impl_->head : impl_->embeddings;
   return in_full_precision(project(hidden.to(impl_->options.compute), weight));
+}
+
+Population::Scores Population::score(const at::Tensor& hidden, const at::Tensor& labels) {
+  const at::Tensor& weight = impl_->head.defined() ? impl_->head : impl_->embeddings;
+  const auto [loss, hits] = kernels::cross_entropy(project(hidden.to(impl_->options.compute), weight), labels);
+  return {loss, hits};
 }
 
 std::unique_ptr<DecodeState> Population::start_decode(std::int64_t batch) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class Population {
   ~Population();
   Population(Population&&) noexcept;
 
+  /// Which implementations its operators with several take on its device, in words, each once.
+  std::set<std::string> scan_paths() const;
   std::int64_t size() const;  ///< M
   const std::vector<spec::ModelSpec>& members() const;
   std::vector<Parameter>& parameters();
@@ -53,6 +56,13 @@ class Population {
   at::Tensor forward(const at::Tensor& tokens);
   /// hidden [M, R, d_model] (any rows that were picked) -> [M, R, vocabulary], fp32.
   at::Tensor logits(const at::Tensor& hidden);
+
+  struct Scores {
+    at::Tensor loss;  ///< [M, R] cross-entropy, fp32, nats
+    at::Tensor hits;  ///< [M, R] bool, whether the label has the largest logit
+  };
+  /// The logits' scores for labels [M, R] int64, without the logits in fp32.
+  Scores score(const at::Tensor& hidden, const at::Tensor& labels);
 
   /// The state before the first token of `batch` sequences per member.
   std::unique_ptr<DecodeState> start_decode(std::int64_t batch);

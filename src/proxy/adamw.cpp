@@ -109,12 +109,16 @@ at::Tensor PopulationAdamW::take(const std::vector<at::Tensor>& gradients) {
   return at::cat(squares).index_select(0, rows_of_member_.flatten()).view_as(rows_of_member_).sum(1).sqrt();
 }
 
+std::array<double, 2> PopulationAdamW::bias_corrections(std::int64_t step) {
+  const auto n = static_cast<double>(step + 1);
+  return {1 - std::pow(kBeta1, n), 1 - std::pow(kBeta2, n)};
+}
+
 void PopulationAdamW::apply(const at::Tensor& scale, const at::Tensor& rate, const at::Tensor& alive,
-                            std::int64_t step) {
+                            const at::Tensor& corrections) {
   const at::NoGradGuard no_grad;
-  const double correct1 = 1 - std::pow(kBeta1, static_cast<double>(step + 1));
-  const double correct2 = 1 - std::pow(kBeta2, static_cast<double>(step + 1));
   const at::Tensor living_rate = at::where(alive, rate, at::zeros_like(rate));
+  const at::Tensor step_size = living_rate / corrections[0], deviation_scale = corrections[1].rsqrt();
   for (Flat& flat : flats_) {
     const auto by_row = [&](const at::Tensor& by_member) {
       return by_member.index_select(0, flat.member).unsqueeze(1);
@@ -122,12 +126,11 @@ void PopulationAdamW::apply(const at::Tensor& scale, const at::Tensor& rate, con
     // A product with 0 would keep a gradient that is not finite.
     const at::Tensor gradient =
         at::where(by_row(alive), flat.gradient.mul_(by_row(scale)), at::zeros({}, scale.options()));
-    const at::Tensor row_rate = by_row(living_rate);
     flat.first.lerp_(gradient, 1 - kBeta1);
     flat.second.mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
-    const at::Tensor deviation = flat.second.sqrt().mul_(1 / std::sqrt(correct2)).add_(kEpsilon);
-    flat.value.mul_(1 - row_rate * flat.weight_decay);
-    flat.value.addcmul_(at::div(flat.first, deviation), row_rate, -1 / correct1);
+    const at::Tensor deviation = flat.second.sqrt().mul_(deviation_scale).add_(kEpsilon);
+    flat.value.mul_(1 - by_row(living_rate) * flat.weight_decay);
+    flat.value.addcmul_(at::div(flat.first, deviation), by_row(step_size), -1.0);
     flat.gradient.reset();
   }
 }

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -34,8 +35,11 @@ class PopulationAdamW {
   at::Tensor take(const std::vector<at::Tensor>& gradients);
 
   /// Applies them, times `scale` [M] and with the learning rates `rate` [M]. Members that are not `alive` [M] keep
-  /// their values, whatever their gradient is. `step` counts from 0.
-  void apply(const at::Tensor& scale, const at::Tensor& rate, const at::Tensor& alive, std::int64_t step);
+  /// their values, whatever their gradient is. `corrections` [2] holds bias_corrections of the step.
+  void apply(const at::Tensor& scale, const at::Tensor& rate, const at::Tensor& alive, const at::Tensor& corrections);
+
+  /// 1 - beta1^n and 1 - beta2^n, by which the moments are divided; n = step + 1.
+  static std::array<double, 2> bias_corrections(std::int64_t step);
 
   std::vector<MemberState> states() const;
   /// Throws std::runtime_error when a weight is missing or has another shape.

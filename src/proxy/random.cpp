@@ -37,20 +37,30 @@ std::uint64_t random_key(std::uint64_t seed, Split split, std::uint64_t step) {
   return mix(mix(mix(seed + kGolden) + stream * kGolden) + step * kGolden);
 }
 
-at::Tensor upload(const std::vector<std::int64_t>& values, at::Device device) {
-  const at::Tensor host = at::empty({static_cast<std::int64_t>(values.size())},
-                                    at::TensorOptions(at::kLong).pinned_memory(device.is_cuda()));
-  std::ranges::copy(values, host.mutable_data_ptr<std::int64_t>());
+namespace {
+
+template <class Number>
+at::Tensor upload_numbers(const std::vector<Number>& values, at::Device device) {
+  const at::Tensor host =
+      at::empty({static_cast<std::int64_t>(values.size())},
+                at::TensorOptions(at::CppTypeToScalarType<Number>::value).pinned_memory(device.is_cuda()));
+  std::ranges::copy(values, host.mutable_data_ptr<Number>());
   return host.to(device, /*non_blocking=*/true);
 }
 
-Random::Random(const std::vector<std::uint64_t>& seeds, std::uint64_t step, Split split, std::int64_t batch,
-               at::Device device)
-    : split_(split), batch_(batch) {
+}  // namespace
+
+at::Tensor upload(const std::vector<std::int64_t>& values, at::Device device) { return upload_numbers(values, device); }
+at::Tensor upload(const std::vector<double>& values, at::Device device) { return upload_numbers(values, device); }
+
+at::Tensor batch_keys(const std::vector<std::uint64_t>& seeds, std::uint64_t step, Split split, at::Device device) {
   std::vector<std::int64_t> keys;
   for (const std::uint64_t seed : seeds) keys.push_back(as_signed(random_key(seed, split, step)));
-  keys_ = upload(keys, device).unsqueeze(1);
+  return upload(keys, device);
 }
+
+Random::Random(const at::Tensor& keys, Split split, std::int64_t batch)
+    : keys_(keys.unsqueeze(1)), split_(split), batch_(batch) {}
 
 at::Tensor Random::words(std::int64_t count) {
   const std::int64_t all = batch_ * count;

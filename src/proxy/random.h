@@ -13,11 +13,11 @@
 /// words.
 namespace plait::proxy {
 
-/// The stream of one batch. The keys reach a GPU by an asynchronous copy out of pinned memory: nothing waits.
+/// The stream of one batch.
 class Random {
  public:
-  Random(const std::vector<std::uint64_t>& seeds, std::uint64_t step, Split split, std::int64_t batch,
-         at::Device device);
+  /// keys [S], batch_keys of the seeds.
+  Random(const at::Tensor& keys, Split split, std::int64_t batch);
 
   std::int64_t seeds() const { return keys_.size(0); }
   std::int64_t batch() const { return batch_; }
@@ -38,7 +38,7 @@ class Random {
   std::int64_t used_ = 0;  ///< words given out per seed
 };
 
-/// The key of (seed, split, step).
+/// The key of (seed, split, step), of which batch_keys (task.h) gives one per seed.
 std::uint64_t random_key(std::uint64_t seed, Split split, std::uint64_t step);
 
 /// Words -> uniform in [0, n).
@@ -59,5 +59,6 @@ at::Tensor distinct_power_law(const at::Tensor& words, double power, std::int64_
 
 /// Host numbers as a tensor on the device, without waiting for it.
 at::Tensor upload(const std::vector<std::int64_t>& values, at::Device device);
+at::Tensor upload(const std::vector<double>& values, at::Device device);
 
 }  // namespace plait::proxy

@@ -53,12 +53,11 @@ class DefinedTask : public Task {
   }
   bool reads_positions() const override { return definition_.reads_positions; }
 
-  Batch make(const std::vector<std::uint64_t>& seeds, std::uint64_t step, std::int64_t batch, Load load, Split split,
-             at::Device device) const override {
+  Batch make(const at::Tensor& keys, std::int64_t batch, Load load, Split split) const override {
     check(load);
-    if (seeds.empty() || batch < 1) throw std::logic_error("a batch has at least one seed and one sequence");
+    if (keys.numel() == 0 || batch < 1) throw std::logic_error("a batch has at least one seed and one sequence");
     const at::NoGradGuard no_grad;
-    Random random(seeds, step, split, batch, device);
+    Random random(keys, split, batch);
     return definition_.make(random, load);
   }
 

@@ -112,6 +112,11 @@ class Run {
                                     members_[member].learning_rate, members_[member].seed, at_.runs[member].failure));
   }
 
+  void note_once(const std::vector<std::string>& notes) {
+    for (const std::string& note : notes)
+      if (std::ranges::find(at_.notes, note) == at_.notes.end()) at_.notes.push_back(note);
+  }
+
   /// Trains the first cohort to the reading at which it shrinks. Returns false when a stop was requested.
   bool train_until_one_is_done() {
     const Cohort& cohort = at_.cohorts.front();
@@ -126,7 +131,9 @@ class Run {
       tokens_ += static_cast<double>(trainer.size() * plan_.batch * load.length);
       ++steps_;
       ++step;
-      if ((step % plan_.report_every == 0 || step == plan_.steps) && read(trainer, step)) return true;
+      if (step % plan_.report_every != 0 && step != plan_.steps) continue;
+      note_once(trainer.notes());
+      if (read(trainer, step)) return true;
     }
     return false;
   }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "src/nn/layer.h"
+#include "src/proxy/random.h"
 #include "src/spec/error.h"
 
 namespace plait::proxy {
@@ -93,13 +94,19 @@ Trainer::Trainer(std::span<const Member> members, const TrainingPlan& plan, cons
   learning_rates_ = at::tensor(rates).to(device);
   alive_ = at::ones({size()}, at::TensorOptions(at::kBool).device(device));
   loss_sum_ = at::zeros({size()}, at::TensorOptions(at::kFloat).device(device));
+  keys_ = at::empty({static_cast<std::int64_t>(seeds_.size())}, at::TensorOptions(at::kLong).device(device));
+  scalars_ = at::empty({3}, at::TensorOptions(at::kFloat).device(device));
+  if (device.is_cuda() && plan.graphs) {
+    graphs_ = make_step_graphs();
+    if (!graphs_) no_graphs_ = "this plait was built without CUDA";
+  }
 }
 
 at::Tensor Trainer::of_member(const at::Tensor& per_seed) const {
   return static_cast<std::int64_t>(seeds_.size()) == size() ? per_seed : per_seed.index_select(0, seed_of_member_);
 }
 
-std::pair<at::Tensor, at::Tensor> Trainer::score(const Batch& batch) {
+nn::Population::Scores Trainer::score(const Batch& batch) {
   const at::Tensor hidden = population_.forward(of_member(batch.tokens)).flatten(1, 2);  // [M, B*T, D]
   const at::Tensor rows = of_member(batch.rows);                                         // [M, R]
   const at::Tensor labels = of_member(batch.labels);
@@ -110,23 +117,53 @@ std::pair<at::Tensor, at::Tensor> Trainer::score(const Batch& batch) {
     picked = picked + at::cat({angles.sin(), angles.cos()}, -1).to(picked.scalar_type());
     picked = nn::project(at::gelu(nn::project(picked, reader.in, reader.in_bias)), reader.out, reader.out_bias);
   }
-  const at::Tensor logits = population_.logits(picked);  // [M, R, vocabulary]
-  const at::Tensor loss = -at::log_softmax(logits, -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1);
-  return {loss, logits.argmax(-1).eq(labels)};
+  return population_.score(picked, labels);
 }
 
 Load Trainer::step(std::int64_t step) {
   const Load load = task_.train_load(step, plan_.steps);
-  const Batch batch = task_.make(seeds_, static_cast<std::uint64_t>(step), plan_.batch, load, Split::train, device_);
-  const at::Tensor loss = score(batch).first.mean(-1);  // [M]
+  const auto [first, second] = PopulationAdamW::bias_corrections(step);
+  keys_.copy_(batch_keys(seeds_, static_cast<std::uint64_t>(step), Split::train, device_));
+  scalars_.copy_(upload(std::vector<double>{schedule(step, plan_), first, second}, device_));
+  LoadGraph& of_load = graph_of_load_[{load.pairs, load.length}];
+  if (graphs_ && of_load.has_run && !of_load.graph) {
+    try {
+      of_load.graph = graphs_->record([&] { run(load); });
+    } catch (const c10::OutOfMemoryError&) {
+      throw;
+    } catch (const c10::Error& error) {
+      no_graphs_ = error.what_without_backtrace();
+      graphs_.reset();
+    }
+  }
+  if (graphs_ && of_load.graph) {
+    graphs_->launch(*of_load.graph);
+  } else {
+    run(load);
+    of_load.has_run = true;
+  }
+  ++losses_;
+  return load;
+}
+
+void Trainer::run(Load load) {
+  const Batch batch = task_.make(keys_, plan_.batch, load, Split::train);
+  const at::Tensor loss = score(batch).loss.mean(-1);  // [M]
   const at::Tensor norm = optimiser_.take(torch::autograd::grad({loss.sum()}, leaves_, {}, false, false, true));
 
   const at::NoGradGuard no_grad;
   alive_.logical_and_(loss.isfinite()).logical_and_(norm.isfinite());
   loss_sum_.add_(loss.detach());
-  ++losses_;
-  optimiser_.apply((plan_.clip / (norm + 1e-6)).clamp_max(1.0), learning_rates_ * schedule(step, plan_), alive_, step);
-  return load;
+  optimiser_.apply((plan_.clip / (norm + 1e-6)).clamp_max(1.0), learning_rates_ * scalars_[0], alive_,
+                   scalars_.narrow(0, 1, 2));
+}
+
+std::vector<std::string> Trainer::notes() const {
+  std::vector<std::string> out;
+  if (!device_.is_cuda()) return out;
+  for (const std::string& path : population_.scan_paths()) out.push_back(path);
+  if (!no_graphs_.empty()) out.push_back("steps are not launched as CUDA graphs: " + no_graphs_);
+  return out;
 }
 
 std::vector<Trainer::Reading> Trainer::read() {
@@ -147,7 +184,8 @@ std::vector<TestScore> Trainer::test(Load load) {
   at::Tensor hits = losses.clone();
   std::int64_t candidates = 0;
   for (std::int64_t i = 0; i < batches; ++i) {
-    const Batch batch = task_.make(seeds_, static_cast<std::uint64_t>(i), batch_size, load, Split::test, device_);
+    const at::Tensor keys = batch_keys(seeds_, static_cast<std::uint64_t>(i), Split::test, device_);
+    const Batch batch = task_.make(keys, batch_size, load, Split::test);
     const auto [loss, hit] = score(batch);
     losses.add_(loss.to(at::kDouble).mean(-1));
     hits.add_(hit.to(at::kDouble).mean(-1));

@@ -3,12 +3,17 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "src/nn/population.h"
 #include "src/proxy/adamw.h"
+#include "src/proxy/step_graph.h"
 #include "src/proxy/task.h"
 #include "src/proxy/training.h"
 
@@ -26,8 +31,13 @@ class Trainer {
   std::int64_t size() const { return population_.size(); }
 
   /// One step at the curriculum's load and the schedule's learning rate; the load, for those who count. A member whose
-  /// loss or gradient is not finite is frozen from then on.
+  /// loss or gradient is not finite is frozen from then on. On a GPU the second step at a load is recorded, and from
+  /// then on launched as one CUDA graph.
   Load step(std::int64_t step);
+
+  /// What computes here, in words: the mixers' paths on a GPU, and why steps are not launched as graphs if they are
+  /// not.
+  std::vector<std::string> notes() const;
 
   struct Reading {
     double loss = 0;  ///< mean since the last reading
@@ -51,8 +61,11 @@ class Trainer {
   PositionReader make_position_reader(std::vector<nn::Parameter>& parameters) const;
   PopulationAdamW make_optimiser();
 
+  /// All of a step that happens on the device; what changes from step to step is read from keys_ and scalars_.
+  void run(Load load);
+
   /// Cross-entropy and hits per labelled position, [M, R] each.
-  std::pair<at::Tensor, at::Tensor> score(const Batch& batch);
+  nn::Population::Scores score(const Batch& batch);
   at::Tensor of_member(const at::Tensor& per_seed) const;  ///< [S, ...] -> [M, ...]
 
   const TrainingPlan& plan_;
@@ -69,6 +82,16 @@ class Trainer {
   at::Tensor alive_;           ///< [M] bool
   at::Tensor loss_sum_;        ///< [M] since the last reading
   std::int64_t losses_ = 0;
+  at::Tensor keys_;     ///< [S] of the step's batch
+  at::Tensor scalars_;  ///< [3] the schedule's factor and AdamW's bias corrections
+
+  struct LoadGraph {
+    bool has_run = false;
+    std::optional<std::size_t> graph;
+  };
+  std::unique_ptr<StepGraphs> graphs_;  ///< none on a CPU
+  std::string no_graphs_;               ///< why there are none on a GPU
+  std::map<std::pair<std::int64_t, std::int64_t>, LoadGraph> graph_of_load_;
 };
 
 /// The learning rate's factor at a step: linear warm-up, stable, linear decay to 0.

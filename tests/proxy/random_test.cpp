@@ -12,7 +12,9 @@
 namespace plait::proxy {
 namespace {
 
-Random stream(std::int64_t batch, std::uint64_t step = 0) { return {{1, 2}, step, Split::train, batch, at::kCPU}; }
+Random stream(std::int64_t batch, std::uint64_t step = 0) {
+  return {batch_keys({1, 2}, step, Split::train, at::kCPU), Split::train, batch};
+}
 
 /// SplitMix64's output function on a counter, as published.
 std::uint64_t split_mix(std::uint64_t key, std::uint64_t i) {

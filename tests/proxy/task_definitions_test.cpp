@@ -14,7 +14,8 @@ namespace plait::proxy {
 namespace {
 
 std::vector<Sequence> drawn(std::string_view name, Load load, std::int64_t batch = 64, Tier tier = Tier::tiny) {
-  return sequences(sample_task(name, tier)->make(seeds(2), 0, batch, load, Split::train, at::kCPU));
+  return sequences(
+      sample_task(name, tier)->make(batch_keys(seeds(2), 0, Split::train, at::kCPU), batch, load, Split::train));
 }
 
 std::int64_t token(const Sequence& s, std::int64_t at) { return s.tokens.at(static_cast<std::size_t>(at)); }
@@ -267,7 +268,7 @@ TEST(Memorisation, HasOneMapForEverySeedStepSplitAndLoad) {
   std::map<std::int64_t, std::int64_t> map;
   for (const Load load : task->test_loads()) {
     for (const Split split : {Split::train, Split::test}) {
-      for (const Sequence& s : sequences(task->make(seeds(3), 7, 64, load, split, at::kCPU))) {
+      for (const Sequence& s : sequences(task->make(batch_keys(seeds(3), 7, split, at::kCPU), 64, load, split))) {
         for (const Question& q : s.questions) {
           EXPECT_EQ(token(s, q.at), 0);
           const std::int64_t key = token(s, q.at - 1);
@@ -343,7 +344,7 @@ TEST(Bytes, AsksOnlyForWhatAnEarlierPassageForetells) {
     const Load load = task->test_loads().front();
     std::int64_t questions = 0, nearest_right = 0;
     for (const Split split : {Split::train, Split::test}) {
-      for (const Sequence& s : sequences(task->make(seeds(2), 0, 16, load, split, at::kCPU))) {
+      for (const Sequence& s : sequences(task->make(batch_keys(seeds(2), 0, split, at::kCPU), 16, load, split))) {
         EXPECT_EQ(static_cast<std::int64_t>(s.questions.size()), load.pairs);
         for (const Question& q : s.questions) {
           std::set<std::int64_t> foretold;
@@ -364,7 +365,7 @@ TEST(Bytes, AsksOnlyForWhatAnEarlierPassageForetells) {
     }
     EXPECT_GT(nearest_right, questions * 9 / 10);
     // 26 letters and a blank after every five letters: the labels' perplexity lies a little below 27.
-    const Batch batch = task->make(seeds(1), 0, 2, load, Split::train, at::kCPU);
+    const Batch batch = task->make(batch_keys(seeds(1), 0, Split::train, at::kCPU), 2, load, Split::train);
     EXPECT_GE(batch.candidates, 20);
     EXPECT_LE(batch.candidates, 27);
   }

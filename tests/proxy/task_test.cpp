@@ -56,11 +56,14 @@ TEST_P(EveryTask, IsDescribed) {
 TEST_P(EveryTask, GivesTheSameBatchForTheSameSeedStepAndSplitOnly) {
   const auto task = sample_task(name());
   const Load load = task->test_loads().back();
-  const Batch batch = task->make(seeds(2), 5, 4, load, Split::train, kCpu);
-  EXPECT_TRUE(same(batch, task->make(seeds(2), 5, 4, load, Split::train, kCpu)));
-  EXPECT_TRUE(same(batch, sample_task(name())->make(seeds(2), 5, 4, load, Split::train, kCpu)));
-  EXPECT_FALSE(at::equal(batch.tokens, task->make(seeds(2), 6, 4, load, Split::train, kCpu).tokens));
-  EXPECT_FALSE(at::equal(batch.tokens, task->make(seeds(2), 5, 4, load, Split::test, kCpu).tokens));
+  const Batch batch = task->make(batch_keys(seeds(2), 5, Split::train, kCpu), 4, load, Split::train);
+  EXPECT_TRUE(same(batch, task->make(batch_keys(seeds(2), 5, Split::train, kCpu), 4, load, Split::train)));
+  EXPECT_TRUE(
+      same(batch, sample_task(name())->make(batch_keys(seeds(2), 5, Split::train, kCpu), 4, load, Split::train)));
+  EXPECT_FALSE(
+      at::equal(batch.tokens, task->make(batch_keys(seeds(2), 6, Split::train, kCpu), 4, load, Split::train).tokens));
+  EXPECT_FALSE(
+      at::equal(batch.tokens, task->make(batch_keys(seeds(2), 5, Split::test, kCpu), 4, load, Split::test).tokens));
   EXPECT_FALSE(at::equal(batch.tokens[0], batch.tokens[1]));
   EXPECT_FALSE(at::equal(batch.tokens[0][0], batch.tokens[0][1]));
 }
@@ -68,8 +71,8 @@ TEST_P(EveryTask, GivesTheSameBatchForTheSameSeedStepAndSplitOnly) {
 TEST_P(EveryTask, GivesASeedTheSameBatchWhateverOtherSeedsThereAre) {
   const auto task = sample_task(name());
   const Load load = task->test_loads().front();
-  const Batch both = task->make({8, 9}, 3, 4, load, Split::train, kCpu);
-  const Batch one = task->make({9}, 3, 4, load, Split::train, kCpu);
+  const Batch both = task->make(batch_keys({8, 9}, 3, Split::train, kCpu), 4, load, Split::train);
+  const Batch one = task->make(batch_keys({9}, 3, Split::train, kCpu), 4, load, Split::train);
   EXPECT_TRUE(at::equal(both.tokens[1], one.tokens[0]));
   EXPECT_TRUE(at::equal(both.rows[1], one.rows[0]));
   EXPECT_TRUE(at::equal(both.labels[1], one.labels[0]));
@@ -82,9 +85,9 @@ TEST_P(EveryTask, HasShapesThatDependOnLoadAndBatchAloneAndValuesInRange) {
       SCOPED_TRACE(testing::Message() << "tier " << static_cast<int>(tier) << " load " << load.pairs << " "
                                       << load.length);
       const std::int64_t size = tier == Tier::tiny ? 8 : 2, length = load.length;
-      const Batch batch = task->make(seeds(2), 0, size, load, Split::train, kCpu);
-      const Batch other = task->make(seeds(2), 1, size, load, Split::test, kCpu);
-      const Batch twice = task->make(seeds(2), 1, 2 * size, load, Split::test, kCpu);
+      const Batch batch = task->make(batch_keys(seeds(2), 0, Split::train, kCpu), size, load, Split::train);
+      const Batch other = task->make(batch_keys(seeds(2), 1, Split::test, kCpu), size, load, Split::test);
+      const Batch twice = task->make(batch_keys(seeds(2), 1, Split::test, kCpu), 2 * size, load, Split::test);
       ASSERT_EQ(batch.tokens.sizes(), (at::IntArrayRef{2, size, length}));
       ASSERT_EQ(batch.rows.dim(), 2);
       EXPECT_EQ(batch.rows.size(0), 2);
@@ -117,7 +120,7 @@ TEST_P(EveryTask, TestsHaveMoreThanOneCandidateAndAreNoLongerThanItsHardestTrain
     for (std::int64_t step = 0; step < 1000; ++step) longest = std::max(longest, task->train_load(step, 1000).length);
     ASSERT_FALSE(task->test_loads().empty());
     for (const Load load : task->test_loads()) {
-      EXPECT_GE(task->make(seeds(1), 0, 2, load, Split::test, kCpu).candidates, 2);
+      EXPECT_GE(task->make(batch_keys(seeds(1), 0, Split::test, kCpu), 2, load, Split::test).candidates, 2);
       if (!guard) {
         EXPECT_LE(load.length, longest);
       }
@@ -140,12 +143,14 @@ TEST_P(EveryTask, CurriculumGoesFromEasyToHard) {
 TEST_P(EveryTask, RefusesALoadThatDoesNotFit) {
   const auto task = sample_task(name());
   for (const Load load : {Load{1 << 20, 1 << 21}, Load{64, 3}, Load{0, 64}, Load{2, 0}, Load{-4, 64}}) {
-    EXPECT_THAT(problem_of([&] { task->make(seeds(1), 0, 1, load, Split::train, kCpu); }),
+    EXPECT_THAT(problem_of([&] { task->make(batch_keys(seeds(1), 0, Split::train, kCpu), 1, load, Split::train); }),
                 testing::StartsWith("task: " + name() + ": "))
         << load.pairs << " " << load.length;
   }
-  EXPECT_THROW(task->make({}, 0, 1, task->test_loads()[0], Split::train, kCpu), std::logic_error);
-  EXPECT_THROW(task->make(seeds(1), 0, 0, task->test_loads()[0], Split::train, kCpu), std::logic_error);
+  EXPECT_THROW(task->make(batch_keys({}, 0, Split::train, kCpu), 1, task->test_loads()[0], Split::train),
+               std::logic_error);
+  EXPECT_THROW(task->make(batch_keys(seeds(1), 0, Split::train, kCpu), 0, task->test_loads()[0], Split::train),
+               std::logic_error);
 }
 
 TEST_P(EveryTask, IsSolvedExactlyByReadingTheTokens) {
@@ -154,8 +159,8 @@ TEST_P(EveryTask, IsSolvedExactlyByReadingTheTokens) {
   for (const Tier tier : {Tier::tiny, Tier::small, Tier::full}) {
     const auto task = sample_task(name(), tier);
     for (const Load load : all_loads(*task)) {
-      for (const Sequence& s :
-           sequences(task->make(seeds(2), 1, tier == Tier::tiny ? 16 : 2, load, Split::test, kCpu))) {
+      for (const Sequence& s : sequences(task->make(batch_keys(seeds(2), 1, Split::test, kCpu),
+                                                    tier == Tier::tiny ? 16 : 2, load, Split::test))) {
         for (const Question& q : s.questions) {
           ASSERT_EQ(answer(s, q, load, task->vocab_size()), q.label) << load.pairs << " " << load.length << " " << q.at;
         }
@@ -170,7 +175,8 @@ TEST_P(EveryTask, DoesNotShowTheAnswerFromTheQuestionOn) {
   if (!hidden.contains(name())) GTEST_SKIP() << "answers may stand in its input, by chance or as what was foretold";
   const auto task = sample_task(name());
   for (const Load load : all_loads(*task)) {
-    for (const Sequence& s : sequences(task->make(seeds(2), 0, 16, load, Split::train, kCpu))) {
+    for (const Sequence& s :
+         sequences(task->make(batch_keys(seeds(2), 0, Split::train, kCpu), 16, load, Split::train))) {
       for (const Question& q : s.questions) {
         EXPECT_EQ(std::find(s.tokens.begin() + q.at, s.tokens.end(), q.label), s.tokens.end())
             << load.pairs << " " << q.at;
@@ -188,7 +194,7 @@ TEST_P(EveryTask, HasChanceAtOneOverTheCandidates) {
   if (values_from.contains(name())) {
     const std::int64_t from = values_from.at(name()), to = name() == "mqar" || name() == "overwrite" ? 64 : 2 * from;
     for (const Load load : task->test_loads()) {
-      const Batch batch = task->make(seeds(2), 0, 16, load, Split::train, kCpu);
+      const Batch batch = task->make(batch_keys(seeds(2), 0, Split::train, kCpu), 16, load, Split::train);
       for (const Sequence& s : sequences(batch)) {
         std::set<std::int64_t> values, labels;
         for (const std::int64_t t : s.tokens) {
@@ -210,7 +216,7 @@ TEST_P(EveryTask, HasChanceAtOneOverTheCandidates) {
   std::map<std::int64_t, double> counts;
   std::int64_t candidates = 0;
   for (std::uint64_t step = 0; step < 20; ++step) {
-    const Batch batch = task->make(seeds(2), step, 64, load, Split::train, kCpu);
+    const Batch batch = task->make(batch_keys(seeds(2), step, Split::train, kCpu), 64, load, Split::train);
     candidates = batch.candidates;
     for (const Sequence& s : sequences(batch)) counts[s.questions.back().label] += 1;
   }
@@ -239,7 +245,8 @@ TEST(Tasks, AnUnknownNameIsAnsweredWithTheKnownAndTheClosest) {
 
 TEST(Tasks, RefusedLoadsSayWhatDoesNotFit) {
   const auto problem = [](std::string_view task, Load load) {
-    return problem_of([&] { sample_task(task)->make(seeds(1), 0, 1, load, Split::train, kCpu); });
+    return problem_of(
+        [&] { sample_task(task)->make(batch_keys(seeds(1), 0, Split::train, kCpu), 1, load, Split::train); });
   };
   EXPECT_EQ(problem("mqar", {16, 32}), "task: mqar: the length 32 is too short for 16 pairs, which need 64");
   EXPECT_EQ(problem("mqar", {32, 128}), "task: mqar: a vocabulary of 64 is too small for 32 pairs");

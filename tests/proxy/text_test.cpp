@@ -62,7 +62,7 @@ TEST_F(TextFolder, MissingEmptyOrShortIsOneClearError) {
 TEST(Text, OfTheMachineIsEnoughForTheTask) {
   if (!fs::exists("/usr/share/common-licenses")) GTEST_SKIP() << "no Debian";
   const auto task = make_task("bytes", {});
-  const Batch batch = task->make({1}, 0, 8, task->test_loads().front(), Split::test, at::kCPU);
+  const Batch batch = task->make(batch_keys({1}, 0, Split::test, at::kCPU), 8, task->test_loads().front(), Split::test);
   EXPECT_EQ(batch.tokens.sizes(), (at::IntArrayRef{1, 8, 256}));
   EXPECT_GT(batch.candidates, 8);
   EXPECT_LT(batch.candidates, 64);

@@ -164,18 +164,17 @@ TEST(TrainTest, TheSurvivorsContinueAsIfTheOthersHadNeverBeen) {
 /// Has memory for so many members; `fails_from` lets it run out later.
 class LittleMemory : public OneLoad {
  public:
-  LittleMemory(std::size_t seeds, std::uint64_t fails_from = 0)
+  LittleMemory(std::int64_t seeds, std::int64_t fails_from = 0)
       : OneLoad("mqar", {.pairs = 2, .length = 16}), seeds_(seeds), fails_from_(fails_from) {}
-  Batch make(const std::vector<std::uint64_t>& seeds, std::uint64_t step, std::int64_t batch, Load load, Split split,
-             at::Device device) const override {
-    if (split == Split::train && step >= fails_from_ && seeds.size() > seeds_)
+  Batch make(const at::Tensor& keys, std::int64_t batch, Load load, Split split) const override {
+    if (split == Split::train && made_++ >= fails_from_ && keys.size(0) > seeds_)
       TORCH_CHECK_WITH(OutOfMemoryError, false, "not today");
-    return OneLoad::make(seeds, step, batch, load, split, device);
+    return OneLoad::make(keys, batch, load, split);
   }
 
  private:
-  std::size_t seeds_;
-  std::uint64_t fails_from_;
+  std::int64_t seeds_, fails_from_;
+  mutable std::int64_t made_ = 0;
 };
 
 TEST(TrainTest, OutOfMemoryHalvesThePopulationAndSaysSo) {

@@ -11,6 +11,11 @@
 namespace plait::proxy {
 namespace {
 
+at::Tensor corrections(std::int64_t step) {
+  const auto [first, second] = PopulationAdamW::bias_corrections(step);
+  return at::tensor({first, second}, at::kFloat);
+}
+
 using ::testing::ElementsAre;
 using testing::problem;
 using testing::problems_of;
@@ -93,7 +98,7 @@ TEST(PopulationAdamWTest, IsAdamWForEachMemberAtItsOwnRateAndClip) {
     for (std::int64_t m = 0; m < 3; ++m)
       EXPECT_NEAR(norm[m].item<double>(), std::sqrt(squares[static_cast<std::size_t>(m)]), 1e-5);
     const at::Tensor scale = at::tensor({1.0f, 0.5f, 0.25f});
-    optimiser.apply(scale, rate, alive, step);
+    optimiser.apply(scale, rate, alive, corrections(step));
     for (std::size_t i = 0; i < weights.size(); ++i) {
       for (std::size_t row = 0; row < weights[i].members.size(); ++row) {
         const auto m = static_cast<std::size_t>(weights[i].members[row]);
@@ -116,7 +121,7 @@ TEST(PopulationAdamWTest, AGradientThatIsNotThereIsZero) {
   const at::Tensor before = weights[0].value.detach().clone();
   const at::Tensor norm = optimiser.take({{}, {}, {}});
   EXPECT_EQ(norm.abs().max().item<float>(), 0);
-  optimiser.apply(at::ones({3}), at::ones({3}), at::ones({3}, at::kBool), 0);
+  optimiser.apply(at::ones({3}), at::ones({3}), at::ones({3}, at::kBool), corrections(0));
   EXPECT_TRUE(weights[0].value.detach().equal(before));
 }
 
@@ -130,7 +135,7 @@ TEST(PopulationAdamWTest, TheDeadKeepTheirValuesWhateverTheirGradient) {
   EXPECT_TRUE(std::isfinite(norm[0].item<float>()));
   EXPECT_FALSE(std::isfinite(norm[1].item<float>()));
   const at::Tensor alive = norm.isfinite();
-  optimiser.apply(1 / norm, at::full({3}, 0.1f), alive, 0);
+  optimiser.apply(1 / norm, at::full({3}, 0.1f), alive, corrections(0));
   EXPECT_TRUE(weights[0].value.detach()[1].equal(before[1]));
   EXPECT_FALSE(weights[0].value.detach()[0].equal(before[0]));
   EXPECT_TRUE(weights[0].value.detach().isfinite().all().item<bool>());
@@ -140,7 +145,7 @@ TEST(PopulationAdamWTest, StatesGoIntoAnyPopulationThatHoldsTheMember) {
   std::vector<nn::Parameter> weights = parameters();
   PopulationAdamW optimiser(weights, 3, 0.1);
   optimiser.take({at::randn({3, 4, 16}), at::randn({2, 5}), at::randn({3})});
-  optimiser.apply(at::ones({3}), at::full({3}, 0.1f), at::ones({3}, at::kBool), 0);
+  optimiser.apply(at::ones({3}), at::full({3}, 0.1f), at::ones({3}, at::kBool), corrections(0));
   const std::vector<MemberState> states = optimiser.states();
   EXPECT_EQ(states[1].weights.size(), 2u);
   EXPECT_EQ(states[2].weights.size(), 3u);

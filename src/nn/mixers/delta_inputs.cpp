@@ -15,7 +15,7 @@ DeltaInputs DeltaProjections::operator()(const at::Tensor& x, std::int64_t heads
                                          LayerState* state) const {
   const auto activated = [&](const at::Tensor& weight, const at::Tensor& conv, std::size_t slot) {
     const at::Tensor y = project(x, weight);
-    return at::silu(conv.defined() ? continued_conv(y, conv, {}, state, slot) : y);
+    return conv.defined() ? continued_conv(y, conv, {}, state, slot, kernels::ConvActivation::silu) : at::silu(y);
   };
   const at::Tensor q = kernels::l2norm(split_heads(activated(q_, q_conv_, 0), heads));
   const at::Tensor k = kernels::l2norm(split_heads(activated(k_, k_conv_, 1), heads));

@@ -34,6 +34,12 @@ class DeltaNetLayer : public MixerLayer {
     return project(merge_heads(output, x.size(0)), o_);
   }
 
+  std::string scan_path(const at::TensorOptions& options) const override {
+    return "gated delta rule: " + kernels::gated_delta_rule_path(at::empty({1, 1, 1, mixer_.key_head_dim}, options),
+                                                                 at::empty({1, 1, 1, mixer_.value_head_dim}, options),
+                                                                 {});
+  }
+
  private:
   spec::DeltaNet mixer_;
   double eps_;

@@ -28,7 +28,7 @@ class GatedDeltaNetLayer : public MixerLayer {
     const DeltaInputs in = inputs_(x, mixer_.heads, mixer_.value_heads, input.state);
     // g = -exp(A_log) softplus(a + dt_bias), [G, B, T, Hv]
     const at::Tensor step = at::softplus(in_full_precision(project(x, a_)) + beside_tokens(dt_bias_));
-    const at::Tensor g = fold_members(-beside_tokens(a_log_.exp()) * step).to(x.scalar_type());
+    const at::Tensor g = fold_members(-beside_tokens(a_log_.exp()) * step);
     const at::Tensor beta = write_strength(project(x, b_), mixer_.negative_eigenvalues);
     const kernels::Scan scan =
         kernels::gated_delta_rule(in.q, in.k, in.v, g, beta, {.initial_state = carried(input.state, kScanSlot)});
@@ -38,6 +38,12 @@ class GatedDeltaNetLayer : public MixerLayer {
                                                     o_norm_, eps_, kernels::GateActivation::swish)
                                   : head_norm(scan.output, o_norm_, eps_);
     return project(merge_heads(output, x.size(0)), o_);
+  }
+
+  std::string scan_path(const at::TensorOptions& options) const override {
+    return "gated delta rule: " + kernels::gated_delta_rule_path(at::empty({1, 1, 1, mixer_.key_head_dim}, options),
+                                                                 at::empty({1, 1, 1, mixer_.value_head_dim}, options),
+                                                                 at::empty({1, 1, 1}, options));
   }
 
  private:

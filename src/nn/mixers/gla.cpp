@@ -24,7 +24,7 @@ class GlaLayer : public MixerLayer {
     const at::Tensor k = split_heads(k_.activated(x, input.state, 1), mixer_.kv_heads);
     const at::Tensor v = split_heads(v_.activated(x, input.state, 2), mixer_.kv_heads);
     const at::Tensor logits = in_full_precision(project(project(x, gk_down_), gk_up_, gk_bias_));
-    const at::Tensor g = split_heads((at::log_sigmoid(logits) / kGateNormaliser).to(x.scalar_type()), mixer_.kv_heads);
+    const at::Tensor g = split_heads(at::log_sigmoid(logits) / kGateNormaliser, mixer_.kv_heads);
     const kernels::Scan scan = kernels::linear_attention(q, repeat_heads(k, mixer_.heads),
                                                          repeat_heads(v, mixer_.heads), repeat_heads(g, mixer_.heads),
                                                          {.initial_state = carried(input.state, kLinearScanSlot)});

@@ -30,7 +30,7 @@ class KimiDeltaAttentionLayer : public MixerLayer {
   at::Tensor forward(const LayerInput& input) const override {
     const at::Tensor& x = input.x;
     const DeltaInputs in = inputs_(x, mixer_.heads, mixer_.value_heads, input.state);
-    const at::Tensor g = log_decay(x).to(x.scalar_type());
+    const at::Tensor g = log_decay(x);
     const at::Tensor beta = write_strength(project(x, b_), mixer_.negative_eigenvalues);
     const kernels::Scan scan =
         kernels::gated_delta_rule(in.q, in.k, in.v, g, beta, {.initial_state = carried(input.state, kScanSlot)});

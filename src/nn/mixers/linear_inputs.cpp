@@ -13,8 +13,8 @@ at::Tensor ConvolvedProjection::operator()(const at::Tensor& x, LayerState* stat
 }
 
 at::Tensor ConvolvedProjection::activated(const at::Tensor& x, LayerState* state, std::size_t slot) const {
-  const at::Tensor y = (*this)(x, state, slot);
-  return conv_.defined() ? at::silu(y) : y;
+  const at::Tensor y = project(x, weight_);
+  return conv_.defined() ? continued_conv(y, conv_, {}, state, slot, kernels::ConvActivation::silu) : y;
 }
 
 NormedOutput::NormedOutput(WeightFactory& weights, const LayerSite& site, std::int64_t heads,

@@ -31,13 +31,14 @@ class Mamba2Layer : public MixerLayer {
     const auto type = x.scalar_type();
     const std::vector<at::Tensor> parts =
         project(x, in_).split_with_sizes({inner_, inner_ + 2 * keys_, mixer_.heads}, -1);
-    const std::vector<at::Tensor> convolved = at::silu(continued_conv(parts[1], conv_, conv_bias_, input.state, 0))
-                                                  .split_with_sizes({inner_, keys_, keys_}, -1);
+    const std::vector<at::Tensor> convolved =
+        continued_conv(parts[1], conv_, conv_bias_, input.state, 0, kernels::ConvActivation::silu)
+            .split_with_sizes({inner_, keys_, keys_}, -1);
     const at::Tensor values = split_heads(convolved[0], mixer_.heads);
     const at::Tensor b = repeat_heads(split_heads(convolved[1], mixer_.groups), mixer_.heads);
     const at::Tensor c = repeat_heads(split_heads(convolved[2], mixer_.groups), mixer_.heads);
     const at::Tensor dt = at::softplus(in_full_precision(parts[2]) + beside_tokens(dt_bias_));  // [G, B, T, H]
-    const at::Tensor g = fold_members(-beside_tokens(a_log_.exp()) * dt).to(type);
+    const at::Tensor g = fold_members(-beside_tokens(a_log_.exp()) * dt);
     const at::Tensor stepped = (fold_members(dt).unsqueeze(-1) * values).to(type);
     const kernels::Scan scan =
         kernels::linear_attention(c, b, stepped, g, {.scale = 1.0, .initial_state = carried(input.state, 1)});

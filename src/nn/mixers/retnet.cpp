@@ -35,8 +35,7 @@ class RetNetLayer : public MixerLayer {
         kernels::rotary(split_heads(k_.activated(x, input.state, 1), mixer_.kv_heads), kRotaryBase, first);
     const at::Tensor v = split_heads(v_.activated(x, input.state, 2), mixer_.kv_heads);
     const auto precision = x.options().dtype(x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
-    const at::Tensor g =
-        log_decays(mixer_.heads, precision).to(x.scalar_type()).expand({q.size(0), q.size(1), mixer_.heads});
+    const at::Tensor g = log_decays(mixer_.heads, precision).expand({q.size(0), q.size(1), mixer_.heads});
     const kernels::Scan scan =
         kernels::linear_attention(q, repeat_heads(k, mixer_.heads), repeat_heads(v, mixer_.heads), g,
                                   {.initial_state = carried(input.state, kLinearScanSlot)});

@@ -7,7 +7,8 @@ constexpr std::uint64_t kMapSeed = 12345;  // MAD's
 
 Batch make_memorisation(Random& random, Load load, std::int64_t most) {
   const std::int64_t asked = load.length / 2;
-  Random fixed({kMapSeed}, 0, Split::train, 1, random.device());
+  const auto key = static_cast<std::int64_t>(random_key(kMapSeed, Split::train, 0));
+  Random fixed(at::full({1}, key, random.integers()), Split::train, 1);
   const at::Tensor map = permutation(fixed.words(most)).flatten().add_(1 + most);  // key i + 1 -> value
   const at::Tensor keys = uniform_index(random.words(asked), load.pairs);
   return {.tokens = interleave(keys + 1, at::zeros_like(keys)),

@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <array>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <numeric>
+#include <string>
 
 #include "src/proxy/tasks/definition.h"
 
@@ -28,14 +32,29 @@ std::vector<std::int64_t> product_table() {
   return table;
 }
 
+/// The table on each device, copied when first asked for.
+class ProductTable {
+ public:
+  at::Tensor on(at::Device device) {
+    const std::lock_guard lock(mutex_);
+    at::Tensor& copy = copies_[device.str()];
+    if (!copy.defined()) copy = upload(product_table(), device);
+    return copy;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, at::Tensor> copies_;
+};
+
 }  // namespace
 
 /// Permutations of five, and at each the product of all so far (the word problem of S5). Load: pairs = tokens = length.
 /// Candidates: 120. A guard beside recall, tested from the longest training length on.
 Definition s5(const TaskOptions& options) {
   using Loads = std::vector<Load>;
-  const auto make = [table = product_table()](Random& random, Load load) -> Batch {
-    const at::Tensor products_of = upload(table, random.device());
+  const auto make = [table = std::make_shared<ProductTable>()](Random& random, Load load) -> Batch {
+    const at::Tensor products_of = table->on(random.device());
     const at::Tensor tokens = uniform_index(random.words(load.length), kOrder);
     // Inclusive scan by doubling: after a round each entry is the product of the last 2 * reach tokens.
     at::Tensor product = tokens;

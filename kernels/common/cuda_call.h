@@ -1,0 +1,43 @@
+#pragma once
+
+#include <torch/torch.h>
+
+#include <array>
+#include <stdexcept>
+#include <string>
+
+#include "kernels/common/cuda_types.h"
+
+/// What operators do around a function of libplait_cuda.so.
+namespace plait::kernels {
+
+/// Dense and aligned to 16 bytes, as the kernels ask; a part of a tensor may begin anywhere. Undefined stays undefined.
+inline at::Tensor dense(const at::Tensor& x) {
+  if (!x.defined()) return x;
+  const at::Tensor y = x.contiguous();
+  return reinterpret_cast<std::uintptr_t>(y.const_data_ptr()) % 16 == 0 ? y : y.clone();
+}
+
+/// Null for an undefined tensor.
+inline void* data(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr() : nullptr; }
+inline float* numbers(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr<float>() : nullptr; }
+
+inline at::Tensor empty_if(const at::Tensor& like) { return like.defined() ? at::empty_like(like) : at::Tensor(); }
+
+inline bool has_kernel_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
+}
+inline PlaitDataType data_type_of(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat ? PLAIT_FLOAT32 : PLAIT_BFLOAT16;
+}
+
+/// Enqueues on the device's current stream. Throws std::runtime_error with the call that failed.
+template <class Pass, class Arguments>
+void enqueue(Pass pass, const Arguments& arguments, at::Device device) {
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  auto* const stream = static_cast<CUstream_st*>(guard.getStreamNativeHandle(guard.getStream(device)));
+  std::array<char, 512> message{};
+  if (pass(&arguments, stream, message.data(), message.size()) != 0) throw std::runtime_error(message.data());
+}
+
+}  // namespace plait::kernels

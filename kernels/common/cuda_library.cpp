@@ -1,0 +1,52 @@
+#include "kernels/common/cuda_library.h"
+
+#include <dlfcn.h>
+
+#include <array>
+#include <filesystem>
+
+namespace plait::kernels {
+namespace {
+
+constexpr const char* kLibrary = "libplait_cuda.so";
+
+CudaLibrary load() {
+  CudaLibrary out;
+  Dl_info here{};
+  dladdr(reinterpret_cast<const void*>(&cuda_library), &here);
+  const std::filesystem::path path = std::filesystem::path(here.dli_fname).parent_path() / kLibrary;
+  void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    out.missing = std::string("this plait was built without CUDA kernels (") + dlerror() + ")";
+    return out;
+  }
+  const auto find = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+    if (function == nullptr) out.missing = path.string() + " has no " + name;
+  };
+  decltype(&plait_cuda_device) device = nullptr;
+  find(device, "plait_cuda_device");
+  find(out.gated_delta_rule_workspace_bytes, "plait_gated_delta_rule_workspace_bytes");
+  find(out.gated_delta_rule_forward, "plait_gated_delta_rule_forward");
+  find(out.gated_delta_rule_backward, "plait_gated_delta_rule_backward");
+  find(out.cross_entropy_forward, "plait_cross_entropy_forward");
+  find(out.cross_entropy_backward, "plait_cross_entropy_backward");
+  find(out.norm_partials, "plait_norm_partials");
+  find(out.norm_forward, "plait_norm_forward");
+  find(out.norm_backward, "plait_norm_backward");
+  find(out.short_conv_partials, "plait_short_conv_partials");
+  find(out.short_conv_forward, "plait_short_conv_forward");
+  find(out.short_conv_backward, "plait_short_conv_backward");
+  std::array<char, 256> message{};
+  if (out.missing.empty() && device(message.data(), message.size()) != 0) out.missing = message.data();
+  return out;
+}
+
+}  // namespace
+
+const CudaLibrary& cuda_library() {
+  static const CudaLibrary library = load();
+  return library;
+}
+
+}  // namespace plait::kernels

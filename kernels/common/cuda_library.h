@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "kernels/cross_entropy/cross_entropy_cuda.h"
+#include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
+#include "kernels/sequence/sequence_cuda.h"
+
+namespace plait::kernels {
+
+/// plait's own CUDA kernels: libplait_cuda.so, which stands beside the library that this code is in.
+struct CudaLibrary {
+  decltype(&plait_gated_delta_rule_workspace_bytes) gated_delta_rule_workspace_bytes = nullptr;
+  decltype(&plait_gated_delta_rule_forward) gated_delta_rule_forward = nullptr;
+  decltype(&plait_gated_delta_rule_backward) gated_delta_rule_backward = nullptr;
+  decltype(&plait_cross_entropy_forward) cross_entropy_forward = nullptr;
+  decltype(&plait_cross_entropy_backward) cross_entropy_backward = nullptr;
+  decltype(&plait_norm_partials) norm_partials = nullptr;
+  decltype(&plait_norm_forward) norm_forward = nullptr;
+  decltype(&plait_norm_backward) norm_backward = nullptr;
+  decltype(&plait_short_conv_partials) short_conv_partials = nullptr;
+  decltype(&plait_short_conv_forward) short_conv_forward = nullptr;
+  decltype(&plait_short_conv_backward) short_conv_backward = nullptr;
+  std::string missing;  ///< why there are none; empty when all are there
+};
+
+/// Loaded when it is first asked for. The current device must be one that LibTorch has opened.
+const CudaLibrary& cuda_library();
+
+}  // namespace plait::kernels

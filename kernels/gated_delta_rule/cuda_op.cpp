@@ -1,0 +1,124 @@
+#include "kernels/gated_delta_rule/cuda_op.h"
+
+#include <optional>
+#include <vector>
+
+#include "kernels/common/check.h"
+#include "kernels/common/cuda_call.h"
+#include "kernels/common/cuda_library.h"
+
+namespace plait::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
+
+constexpr std::int64_t kWidest = 128;
+
+std::int64_t kernel_width(std::int64_t width) { return width <= 32 ? 32 : width <= 64 ? 64 : kWidest; }
+
+/// The last axes filled up with zeros: one of keys or values, or the two of a state.
+at::Tensor filled_up(const at::Tensor& x, std::int64_t last, std::int64_t last_but_one = 0) {
+  std::vector<std::int64_t> padding = {0, last - x.size(-1)};
+  if (last_but_one != 0) padding.insert(padding.end(), {0, last_but_one - x.size(-2)});
+  for (const std::int64_t count : padding)
+    if (count != 0) return at::constant_pad_nd(x, padding);
+  return x;
+}
+
+PlaitGatedDeltaRule arguments_of(const tensor_list& inputs, double scale) {
+  const auto &q = inputs[0], &k = inputs[1], &v = inputs[2], &g = inputs[3], &beta = inputs[4], &initial = inputs[5];
+  PlaitGatedDeltaRule out{};
+  out.sequences = k.size(0);
+  out.tokens = k.size(1);
+  out.heads = k.size(2);
+  out.key_dim = k.size(3);
+  out.value_dim = v.size(3);
+  out.data_type = data_type_of(k);
+  out.gate_type = PLAIT_FLOAT32;
+  out.scale = static_cast<float>(scale);
+  out.q = data(q);
+  out.k = data(k);
+  out.v = data(v);
+  out.g = data(g);
+  out.beta = data(beta);
+  out.initial_state = numbers(initial);
+  return out;
+}
+
+class CudaGatedDeltaRule : public torch::autograd::Function<CudaGatedDeltaRule> {
+ public:
+  /// Gives output and final state. Inputs dense; q, k and v of one dtype, the others fp32.
+  static tensor_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                             const std::optional<at::Tensor>& g, const at::Tensor& beta,
+                             const std::optional<at::Tensor>& initial, double scale, bool differentiated) {
+    const tensor_list inputs = {q, k, v, g.value_or(at::Tensor()), beta, initial.value_or(at::Tensor())};
+    context->set_materialize_grads(false);
+    PlaitGatedDeltaRule arguments = arguments_of(inputs, scale);
+    const at::Tensor output = at::empty_like(v);
+    const at::Tensor state = at::empty({k.size(0), k.size(2), k.size(3), v.size(3)}, v.options().dtype(at::kFloat));
+    at::Tensor workspace;
+    if (differentiated) {
+      const std::int64_t bytes = cuda_library().gated_delta_rule_workspace_bytes(&arguments);
+      if (bytes > 0) workspace = at::empty({bytes}, v.options().dtype(at::kByte));
+    }
+    arguments.output = data(output);
+    arguments.final_state = numbers(state);
+    arguments.workspace = data(workspace);
+    enqueue(cuda_library().gated_delta_rule_forward, arguments, v.device());
+    context->save_for_backward({inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], workspace});
+    context->saved_data["scale"] = scale;
+    return {output, state};
+  }
+
+  static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
+    const tensor_list saved = context->get_saved_variables();
+    const at::Tensor& v = saved[2];
+    const at::Tensor d_output = gradients[0].defined() ? dense(gradients[0]) : at::zeros_like(v);
+    const at::Tensor d_state = dense(gradients[1]);
+    tensor_list out;
+    for (std::size_t i = 0; i < 6; ++i) out.push_back(empty_if(saved[i]));
+    PlaitGatedDeltaRule arguments = arguments_of(saved, context->saved_data["scale"].toDouble());
+    arguments.workspace = data(saved[6]);
+    arguments.d_output = data(d_output);
+    arguments.d_final_state = numbers(d_state);
+    arguments.d_q = data(out[0]);
+    arguments.d_k = data(out[1]);
+    arguments.d_v = data(out[2]);
+    arguments.d_g = data(out[3]);
+    arguments.d_beta = data(out[4]);
+    arguments.d_initial_state = numbers(out[5]);
+    enqueue(cuda_library().gated_delta_rule_backward, arguments, v.device());
+    out.resize(8);
+    return out;
+  }
+};
+
+}  // namespace
+
+std::string gated_delta_rule_cuda_refusal(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
+  if (!k.is_cuda()) return "the tensors are on the " + k.device().str();
+  if (!has_kernel_type(k))
+    return std::string("the dtype is ") + c10::toString(k.scalar_type()) + ", not Float or BFloat16";
+  if (k.size(3) > kWidest || v.size(3) > kWidest) {
+    return "the head dims are " + std::to_string(k.size(3)) + " and " + std::to_string(v.size(3)) + ", above " +
+           std::to_string(kWidest);
+  }
+  if (g.defined() && g.dim() == 4) return "the gate is per key channel";
+  return cuda_library().missing;
+}
+
+Scan gated_delta_rule_cuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
+                           const at::Tensor& beta, const at::Tensor& initial_state, double scale) {
+  const std::int64_t keys = k.size(3), values = v.size(3), wide_keys = kernel_width(keys),
+                     wide_values = kernel_width(values);
+  const auto gate = [](const at::Tensor& x) { return x.defined() ? dense(x.to(at::kFloat)) : x; };
+  at::Tensor initial = gate(initial_state);
+  if (initial.defined()) initial = filled_up(initial, wide_values, wide_keys);
+  const auto result = CudaGatedDeltaRule::apply(dense(filled_up(q, wide_keys)), dense(filled_up(k, wide_keys)),
+                                                dense(filled_up(v, wide_values)), given(gate(g)), gate(beta),
+                                                given(dense(initial)), scale, at::GradMode::is_enabled());
+  return {result[0].narrow(3, 0, values), result[1].narrow(2, 0, keys).narrow(3, 0, values)};
+}
+
+}  // namespace plait::kernels

@@ -1,0 +1,143 @@
+#include "kernels/sequence/cuda_op.h"
+
+#include <optional>
+
+#include "kernels/common/check.h"
+#include "kernels/common/cuda_call.h"
+#include "kernels/common/cuda_library.h"
+
+namespace plait::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+bool fits(const at::Tensor& x) { return x.is_cuda() && has_kernel_type(x) && cuda_library().missing.empty(); }
+
+PlaitNorm norm_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double divisor, double eps,
+                  std::int64_t activation, at::ScalarType type) {
+  PlaitNorm out{};
+  out.members = weight.defined() ? x.size(0) : 1;
+  out.width = x.size(-1);
+  out.rows = x.numel() / (out.members * out.width);
+  out.data_type = data_type_of(x);
+  out.out_type = type == at::kFloat ? PLAIT_FLOAT32 : PLAIT_BFLOAT16;
+  out.activation = static_cast<PlaitActivation>(activation);
+  out.divisor = static_cast<float>(divisor);
+  out.eps = static_cast<float>(eps);
+  out.x = data(x);
+  out.weight = numbers(weight);
+  out.gate = data(gate);
+  return out;
+}
+
+/// x and gate dense, gate of the result's dtype, weight fp32.
+struct CudaNorm : torch::autograd::Function<CudaNorm> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& weight,
+                            const std::optional<at::Tensor>& gate, double divisor, double eps, std::int64_t activation,
+                            at::ScalarType type) {
+    const at::Tensor w = weight.value_or(at::Tensor()), z = gate.value_or(at::Tensor());
+    context->save_for_backward({x, w, z});
+    context->saved_data["divisor"] = divisor;
+    context->saved_data["eps"] = eps;
+    context->saved_data["activation"] = activation;
+    context->saved_data["type"] = static_cast<std::int64_t>(type);
+    PlaitNorm arguments = norm_of(x, w, z, divisor, eps, activation, type);
+    const at::Tensor y = at::empty_like(x, x.options().dtype(type));
+    arguments.y = data(y);
+    enqueue(cuda_library().norm_forward, arguments, x.device());
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &gate = saved[2];
+    PlaitNorm arguments = norm_of(x, weight, gate, context->saved_data["divisor"].toDouble(),
+                                  context->saved_data["eps"].toDouble(), context->saved_data["activation"].toInt(),
+                                  static_cast<at::ScalarType>(context->saved_data["type"].toInt()));
+    const at::Tensor dy = dense(gradients[0]), dx = at::empty_like(x), dgate = empty_if(gate);
+    at::Tensor partials;
+    if (weight.defined()) {
+      const std::int64_t count = cuda_library().norm_partials(&arguments);
+      partials = at::empty({weight.size(0), count, weight.size(1)}, weight.options());
+    }
+    arguments.dy = data(dy);
+    arguments.dx = data(dx);
+    arguments.dgate = data(dgate);
+    arguments.weight_partials = numbers(partials);
+    enqueue(cuda_library().norm_backward, arguments, x.device());
+    return {dx, partials.defined() ? partials.sum(1) : partials, dgate, {}, {}, {}, {}};
+  }
+};
+
+PlaitShortConv conv_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, std::int64_t activation) {
+  PlaitShortConv out{};
+  out.members = x.size(0);
+  out.batch = x.size(1);
+  out.tokens = x.size(2);
+  out.channels = x.size(3);
+  out.width = weight.size(2);
+  out.data_type = data_type_of(x);
+  out.activation = static_cast<PlaitActivation>(activation);
+  out.x = data(x);
+  out.weight = numbers(weight);
+  out.bias = numbers(bias);
+  return out;
+}
+
+/// x dense, weight and bias fp32.
+struct CudaShortConv : torch::autograd::Function<CudaShortConv> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& bias, std::int64_t activation) {
+    const at::Tensor offset = bias.value_or(at::Tensor());
+    context->save_for_backward({x, weight, offset});
+    context->saved_data["activation"] = activation;
+    PlaitShortConv arguments = conv_of(x, weight, offset, activation);
+    const at::Tensor y = at::empty_like(x);
+    arguments.y = data(y);
+    enqueue(cuda_library().short_conv_forward, arguments, x.device());
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1], &bias = saved[2];
+    PlaitShortConv arguments = conv_of(x, weight, bias, context->saved_data["activation"].toInt());
+    const at::Tensor dy = dense(gradients[0]), dx = at::empty_like(x);
+    const std::int64_t W = weight.size(2), count = cuda_library().short_conv_partials(&arguments);
+    const at::Tensor partials = at::empty({x.size(0), count, x.size(3), W + 1}, weight.options());
+    arguments.dy = data(dy);
+    arguments.dx = data(dx);
+    arguments.partials = numbers(partials);
+    enqueue(cuda_library().short_conv_backward, arguments, x.device());
+    const at::Tensor sums = partials.sum(1);  // [M, D, W + 1]
+    return {dx, sums.narrow(2, 0, W), bias.defined() ? sums.select(2, W) : at::Tensor(), {}};
+  }
+};
+
+}  // namespace
+
+bool fits_cuda_norm(const at::Tensor& x) { return fits(x) && x.size(-1) % 8 == 0 && x.size(-1) <= 1024; }
+
+at::Tensor cuda_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double divisor, double eps,
+                     GateActivation activation, at::ScalarType out) {
+  const std::int64_t kind = !gate.defined()                       ? PLAIT_NO_ACTIVATION
+                            : activation == GateActivation::swish ? PLAIT_SWISH
+                                                                  : PLAIT_SIGMOID;
+  return CudaNorm::apply(dense(x), given(weight.defined() ? dense(weight.to(at::kFloat)) : weight),
+                         given(gate.defined() ? dense(gate.to(out)) : gate), divisor, eps, kind, out);
+}
+
+bool fits_cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& history) {
+  return fits(x) && weight.size(2) >= 2 && weight.size(2) <= 4 && !history.defined() && x.size(3) % 4 == 0 &&
+         x.size(3) <= 2048;
+}
+
+at::Tensor cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                           ConvActivation activation) {
+  const std::int64_t kind = activation == ConvActivation::silu ? PLAIT_SWISH : PLAIT_NO_ACTIVATION;
+  return CudaShortConv::apply(dense(x), dense(weight.to(at::kFloat)),
+                              given(bias.defined() ? dense(bias.to(at::kFloat)) : bias), kind);
+}
+
+}  // namespace plait::kernels

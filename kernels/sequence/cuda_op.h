@@ -1,0 +1,18 @@
+#pragma once
+
+#include "kernels/sequence/sequence.h"
+
+/// Norms and short convolution by the kernels of sequence_cuda.h; arguments checked by the caller.
+namespace plait::kernels {
+
+bool fits_cuda_norm(const at::Tensor& x);
+/// The norm of sequence.cpp: x / sqrt(sum x^2 / divisor + eps) * weight * activation(gate), the last two where defined;
+/// of dtype `out`, which is x's or bf16 beside fp32.
+at::Tensor cuda_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double divisor, double eps,
+                     GateActivation activation, at::ScalarType out);
+
+bool fits_cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& history);
+at::Tensor cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                           ConvActivation activation);
+
+}  // namespace plait::kernels

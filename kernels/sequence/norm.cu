@@ -1,0 +1,168 @@
+#include <algorithm>
+
+#include "kernels/sequence/activation.cuh"
+
+namespace plait::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kPack = 8;  // numbers of a lane beside each other
+
+/// A row is read by `lanes` neighbouring lanes, kEach packs a lane.
+struct Shape {
+  int lanes, each;
+};
+
+Shape shape_of(const PlaitNorm& p) {
+  const std::int64_t packs = p.width / kPack;
+  int lanes = 1;
+  while (lanes < packs && lanes < 32) lanes *= 2;
+  int each = 1;
+  while (lanes * each < packs) each *= 2;
+  return {lanes, each};
+}
+
+/// Blocks of one member; each takes every so manieth group of rows.
+std::int64_t blocks_of(const PlaitNorm& p) {
+  return std::clamp<std::int64_t>(kBlocksWanted / p.members, 1, divide_up(p.rows, kThreads / shape_of(p).lanes));
+}
+
+__device__ float sum_over_lanes(float x, int lanes) {
+  for (int step = lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
+  return x;
+}
+
+template <class E, class Out, int kEach, bool kBackward>
+__global__ void __launch_bounds__(kThreads) norm_kernel(PlaitNorm p, int lanes) {
+  const int lane = static_cast<int>(threadIdx.x) % lanes, line = static_cast<int>(threadIdx.x) / lanes;
+  const int lines = kThreads / lanes;
+  const std::int64_t member = blockIdx.y, width = p.width;
+  const E* const x_all = static_cast<const E*>(p.x);
+  const Out* const gate_all = static_cast<const Out*>(p.gate);
+  float weight[kEach][kPack], d_weight[kEach][kPack];
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const std::int64_t c = (lane + lanes * i) * kPack;
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) {
+      weight[i][j] = p.weight != nullptr && c < width ? p.weight[member * width + c + j] : 1.0f;
+      d_weight[i][j] = 0.0f;
+    }
+  }
+  // All lanes of a warp take part in every turn: the sums are shuffles.
+  for (std::int64_t group = blockIdx.x * lines; group < p.rows; group += gridDim.x * lines) {
+    const std::int64_t row = group + line;
+    const std::int64_t at = (member * p.rows + row) * width;
+    float x[kEach][kPack] = {}, squares = 0.0f;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const std::int64_t c = (lane + lanes * i) * kPack;
+      if (c < width && row < p.rows) read(x_all + at + c, x[i]);
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) squares += x[i][j] * x[i][j];
+    }
+    const float r = rsqrtf(sum_over_lanes(squares, lanes) / p.divisor + p.eps);
+    float e[kEach][kPack] = {}, along = 0.0f;  // backward: the gradient of the normed row
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const std::int64_t c = (lane + lanes * i) * kPack;
+      if (c >= width || row >= p.rows) continue;
+      float gate[kPack] = {};
+      if (gate_all != nullptr) read(gate_all + at + c, gate);
+      if (kBackward) {
+        float dgate[kPack];
+        read(static_cast<const Out*>(p.dy) + at + c, e[i]);
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) {
+          const float normed = x[i][j] * r;
+          if (gate_all != nullptr) {
+            dgate[j] = e[i][j] * normed * weight[i][j] * slope(p.activation, gate[j]);
+            e[i][j] *= activated(p.activation, gate[j]);
+          }
+          d_weight[i][j] += e[i][j] * normed;
+          e[i][j] *= weight[i][j];
+          along += e[i][j] * normed;
+        }
+        if (gate_all != nullptr) write(static_cast<Out*>(p.dgate) + at + c, dgate);
+      } else {
+        float y[kPack];
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) {
+          y[j] = x[i][j] * r * weight[i][j];
+          if (gate_all != nullptr) y[j] *= activated(p.activation, gate[j]);
+        }
+        write(static_cast<Out*>(p.y) + at + c, y);
+      }
+    }
+    if (!kBackward) continue;
+    along = sum_over_lanes(along, lanes) / p.divisor;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const std::int64_t c = (lane + lanes * i) * kPack;
+      if (c >= width || row >= p.rows) continue;
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) e[i][j] = (e[i][j] - x[i][j] * r * along) * r;
+      write(static_cast<E*>(p.dx) + at + c, e[i]);
+    }
+  }
+  if (!kBackward || p.weight == nullptr) return;
+  extern __shared__ float sums[];  // [lines, D]
+#pragma unroll
+  for (int i = 0; i < kEach; ++i) {
+    const std::int64_t c = (lane + lanes * i) * kPack;
+    if (c >= width) continue;
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) sums[line * width + c + j] = d_weight[i][j];
+  }
+  __syncthreads();
+  for (std::int64_t c = threadIdx.x; c < width; c += kThreads) {
+    float sum = 0.0f;
+    for (int l = 0; l < lines; ++l) sum += sums[l * width + c];
+    p.weight_partials[(member * gridDim.x + blockIdx.x) * width + c] = sum;
+  }
+}
+
+template <class E, class Out, bool kBackward>
+int launch_norm(const PlaitNorm& p, cudaStream_t stream, const Message& message) {
+  if (p.width < kPack || p.width > 1024 || p.width % kPack != 0) {
+    return message.say("norm: width is %lld; multiples of 8 up to 1024 are supported", static_cast<long long>(p.width));
+  }
+  if (p.members * p.rows == 0) return 0;
+  const Shape shape = shape_of(p);
+  const auto run = [&](void (*kernel)(PlaitNorm, int)) {
+    const auto shared = kBackward ? static_cast<std::size_t>(kThreads / shape.lanes * p.width) * sizeof(float) : 0;
+    const dim3 blocks(static_cast<unsigned>(blocks_of(p)), static_cast<unsigned>(p.members));
+    kernel<<<blocks, kThreads, shared, stream>>>(p, shape.lanes);
+    if (const cudaError_t e = cudaGetLastError()) return message.failed("norm", e);
+    return 0;
+  };
+  if (shape.each == 1) return run(norm_kernel<E, Out, 1, kBackward>);
+  return run(shape.each == 2 ? norm_kernel<E, Out, 2, kBackward> : norm_kernel<E, Out, 4, kBackward>);
+}
+
+template <bool kBackward>
+int norm(const PlaitNorm& p, cudaStream_t stream, const Message& message) {
+  using Bf16 = __nv_bfloat16;
+  const bool out = p.out_type == PLAIT_BFLOAT16;
+  if (p.data_type == PLAIT_BFLOAT16 && out) return launch_norm<Bf16, Bf16, kBackward>(p, stream, message);
+  if (p.data_type == PLAIT_FLOAT32 && out) return launch_norm<float, Bf16, kBackward>(p, stream, message);
+  if (p.data_type == PLAIT_FLOAT32) return launch_norm<float, float, kBackward>(p, stream, message);
+  return message.say("norm: bf16 to fp32 is not supported");
+}
+
+}  // namespace
+}  // namespace plait::kernels::cuda
+
+extern "C" {
+
+std::int64_t plait_norm_partials(const PlaitNorm* p) { return plait::kernels::cuda::blocks_of(*p); }
+
+int plait_norm_forward(const PlaitNorm* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+  return plait::kernels::cuda::norm<false>(*p, stream, {text, text_bytes});
+}
+
+int plait_norm_backward(const PlaitNorm* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+  return plait::kernels::cuda::norm<true>(*p, stream, {text, text_bytes});
+}
+
+}  // extern "C"

@@ -1,0 +1,199 @@
+#include <gtest/gtest.h>
+
+#include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/gated_delta_rule/gated_delta_rule.h"
+#include "kernels/sequence/sequence.h"
+#include "src/proxy/backend.h"
+#include "src/proxy/device.h"
+#include "src/proxy/train.h"
+#include "src/proxy/trainer.h"
+#include "tests/proxy/tiny_training.h"
+
+namespace plait::proxy {
+namespace {
+
+/// What runs on a GPU alone: the way to plait's kernels and steps launched as graphs.
+class GpuTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    try {
+      device = open_device("cuda");
+    } catch (const Unavailable& error) {
+      GTEST_SKIP() << error.what();
+    }
+  }
+  at::Device device = at::kCPU;
+};
+
+/// Output, final state and gradients of a fixed functional of both, on the CPU in fp64.
+std::vector<at::Tensor> evaluate(const std::vector<at::Tensor>& inputs) {
+  std::vector<at::Tensor> leaves, defined;
+  for (const at::Tensor& input : inputs) {
+    leaves.push_back(input.defined() ? input.detach().requires_grad_() : input);
+    if (input.defined()) defined.push_back(leaves.back());
+  }
+  const kernels::Scan scan =
+      kernels::gated_delta_rule(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4], {.initial_state = leaves[5]});
+  const auto weighted = [](const at::Tensor& x) {
+    const at::Tensor weights = at::arange(x.numel(), at::kDouble).mul_(0.37).cos_().view(x.sizes());
+    return (x.to(at::kDouble) * weights.to(x.device())).sum();
+  };
+  std::vector<at::Tensor> out = torch::autograd::grad({weighted(scan.output) + weighted(scan.state)}, defined);
+  out.push_back(scan.output);
+  out.push_back(scan.state);
+  for (at::Tensor& x : out) x = x.detach().to(at::kCPU, at::kDouble);
+  return out;
+}
+
+TEST_F(GpuTest, TheDeltaRuleRunsInPlaitsKernelAndAgreesWithTheCpu) {
+  for (const auto& [K, V] : {std::pair{64, 64}, {32, 128}, {8, 16}, {40, 33}}) {
+    for (const bool gated : {false, true}) {
+      SCOPED_TRACE(::testing::Message() << "K " << K << " V " << V << " gated " << gated);
+      at::manual_seed(5);
+      const auto unit = [](const at::Tensor& x) { return x / x.norm(2, -1, true); };
+      const at::Tensor g = gated ? -at::rand({3, 70, 2}, at::kDouble) : at::Tensor();
+      std::vector<at::Tensor> inputs = {
+          unit(at::randn({3, 70, 2, K}, at::kDouble)), unit(at::randn({3, 70, 2, K}, at::kDouble)),
+          at::randn({3, 70, 2, V}, at::kDouble),       g,
+          at::rand({3, 70, 2}, at::kDouble),           at::randn({3, 2, K, V}, at::kDouble)};
+      std::vector<at::Tensor> on_gpu;
+      for (at::Tensor& x : inputs) {
+        if (x.defined()) x = x.to(at::kFloat).to(at::kDouble);
+        on_gpu.push_back(x.defined() ? x.to(device, at::kFloat) : x);
+      }
+      ASSERT_EQ(kernels::gated_delta_rule_path(on_gpu[1], on_gpu[2], on_gpu[3]), "plait's CUDA kernel");
+      const auto expected = evaluate(inputs), actual = evaluate(on_gpu);
+      for (std::size_t i = 0; i < expected.size(); ++i)
+        EXPECT_LE((actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>(), 2e-6) << i;
+    }
+  }
+}
+
+using Function = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
+
+/// Result and gradients of a fixed random functional of it, as fp64 on the CPU.
+std::vector<at::Tensor> differentiate(const Function& function, std::vector<at::Tensor> leaves) {
+  for (at::Tensor& leaf : leaves) leaf = leaf.detach().requires_grad_();
+  const at::Tensor y = function(leaves);
+  const at::Tensor weights = at::randn(y.sizes(), at::make_generator<at::CPUGeneratorImpl>(11), at::kDouble);
+  auto out = torch::autograd::grad({(y.to(at::kDouble) * weights.to(y.device())).sum()}, leaves);
+  out.push_back(y.detach());
+  for (at::Tensor& x : out) x = x.to(at::kCPU, at::kDouble);
+  return out;
+}
+
+/// On the GPU in fp32 and with the first `half` inputs in bf16 against the CPU in fp64.
+void expect_agreement(const Function& function, const std::vector<at::Tensor>& inputs, std::size_t half,
+                      at::Device device) {
+  for (const bool bf16 : {false, true}) {
+    SCOPED_TRACE(bf16 ? "bf16" : "fp32");
+    std::vector<at::Tensor> exact, given;
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const at::ScalarType type = bf16 && i < half ? at::kBFloat16 : at::kFloat;
+      given.push_back(inputs[i].to(device, type));
+      exact.push_back(inputs[i].to(type).to(at::kDouble));
+    }
+    const auto expected = differentiate(function, exact), actual = differentiate(function, given);
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      const double error = (actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>();
+      EXPECT_LE(error, bf16 ? 0x1p-8 : 1e-6) << i;  // one rounding of a result in bf16
+    }
+  }
+}
+
+at::Tensor random(at::IntArrayRef sizes) { return at::randn(sizes, at::kDouble); }
+
+TEST_F(GpuTest, NormsAgreeWithTheCpu) {
+  at::manual_seed(6);
+  for (const std::int64_t width : {8, 16, 40, 64, 128, 512, 1024}) {
+    SCOPED_TRACE(width);
+    const Function l2 = [](const auto& x) { return kernels::l2norm(x[0]); };
+    const Function rms = [](const auto& x) { return kernels::rms_norm(x[0], x[1], 1e-6); };
+    expect_agreement(l2, {random({3, 7, 5, width})}, 1, device);
+    expect_agreement(rms, {random({3, 7, 5, width}), random({3, width})}, 1, device);
+    for (const auto activation : {kernels::GateActivation::swish, kernels::GateActivation::sigmoid}) {
+      const Function gated = [&](const auto& x) { return kernels::gated_rms_norm(x[0], x[1], x[2], 1e-6, activation); };
+      expect_agreement(gated, {random({3, 7, 5, width}), random({3, 7, 5, width}), random({3, width})}, 2, device);
+    }
+  }
+  const at::Tensor x = at::randn({2, 9, 64}, at::TensorOptions(at::kFloat).device(device));
+  const at::Tensor weight = at::ones({2, 64}, x.options());
+  EXPECT_EQ(kernels::rms_norm(x, weight, 1e-6, at::kBFloat16).scalar_type(), at::kBFloat16);
+}
+
+TEST_F(GpuTest, ShortConvolutionsAgreeWithTheCpu) {
+  at::manual_seed(7);
+  for (const auto activation : {kernels::ConvActivation::none, kernels::ConvActivation::silu}) {
+    for (const std::int64_t width : {2, 3, 4}) {
+      for (const std::int64_t tokens : {1, 3, 16, 33, 100}) {
+        SCOPED_TRACE(::testing::Message() << "width " << width << " tokens " << tokens);
+        const Function plain = [&](const auto& x) { return kernels::short_conv(x[0], x[1], {}, {}, activation); };
+        const Function biased = [&](const auto& x) { return kernels::short_conv(x[0], x[1], x[2], {}, activation); };
+        expect_agreement(plain, {random({2, 5, tokens, 12}), random({2, 12, width})}, 1, device);
+        expect_agreement(biased, {random({2, 3, tokens, 200}), random({2, 200, width}), random({2, 200})}, 1, device);
+      }
+    }
+  }
+}
+
+TEST_F(GpuTest, CrossEntropyAgreesWithTheCpu) {
+  at::manual_seed(8);
+  for (const std::int64_t classes : {8, 64, 1000, 8192}) {
+    SCOPED_TRACE(classes);
+    const at::Tensor labels = at::randint(classes, {3, 11}, at::kLong);
+    const Function loss = [&](const auto& x) { return kernels::cross_entropy(x[0], labels.to(x[0].device())).loss; };
+    expect_agreement(loss, {5 * random({3, 11, classes})}, 1, device);
+    // Few different values: the first of several largest is the choice.
+    const at::Tensor logits = at::randint(4, {3, 11, classes}, at::kFloat);
+    const at::Tensor largest = logits.argmax(-1);
+    for (const at::Tensor& choice : {largest, (largest + 1).remainder(classes), labels}) {
+      const auto hits = kernels::cross_entropy(logits.to(device), choice.to(device)).hits;
+      EXPECT_TRUE(hits.to(at::kCPU).equal(choice.eq(largest)));
+    }
+  }
+}
+
+TEST_F(GpuTest, StepsLaunchedAsGraphsTrainAsTheSameStepsByOperations) {
+  const OneLoad task("mqar", {.pairs = 2, .length = 16});
+  const auto losses = [&](bool graphs) {
+    TrainingPlan plan;
+    plan.steps = 60;
+    plan.graphs = graphs;
+    std::vector<Member> members;
+    for (std::uint64_t seed = 0; seed < 3; ++seed) members.push_back({tiny_model("GG*", task), 1e-2, seed});
+    Trainer trainer(members, plan, task, device);
+    std::vector<double> out;
+    for (std::int64_t step = 0; step < plan.steps; ++step) {
+      trainer.step(step);
+      if (step % 10 != 9) continue;
+      for (const Trainer::Reading& reading : trainer.read()) {
+        EXPECT_TRUE(reading.alive);
+        out.push_back(reading.loss);
+      }
+    }
+    for (const std::string& note : trainer.notes()) EXPECT_EQ(note, "gated delta rule: plait's CUDA kernel");
+    return out;
+  };
+  const std::vector<double> graphs = losses(true), operations = losses(false);
+  ASSERT_EQ(graphs.size(), operations.size());
+  // The gradient of the embeddings is summed by atomic additions, whose order differs from run to run.
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(graphs[i], operations[i], 2e-3 * operations[i]) << i;
+  for (std::size_t i = 0; i < graphs.size(); ++i) EXPECT_NEAR(graphs[i], operations[i], 0.1 * operations[i]) << i;
+  for (std::size_t m = 0; m < 3; ++m) EXPECT_LT(graphs[graphs.size() - 3 + m], 0.9 * graphs[m]);
+}
+
+TEST_F(GpuTest, AMemberThatDivergesInAGraphLeavesTheOthersAlone) {
+  const OneLoad task("mqar", {.pairs = 2, .length = 16});
+  TrainingPlan plan;
+  plan.device = "cuda";
+  plan.steps = 60;
+  plan.report_every = 20;
+  const std::vector<Member> members = {{tiny_model("G*", task), 1e-2, 0}, {tiny_model("G*", task), 1e30, 0}};
+  const TrainingResult result = train(members, plan, task, {}, {});
+  EXPECT_FALSE(result.runs[0].diverged);
+  EXPECT_EQ(result.runs[0].steps, plan.steps);
+  EXPECT_TRUE(result.runs[1].diverged);
+}
+
+}  // namespace
+}  // namespace plait::proxy
