@@ -10,6 +10,10 @@
 namespace plait::proxy {
 namespace {
 
+std::unique_ptr<Task> task_of(const TrainingPlan& plan) {
+  return make_task(plan.task, {.tier = plan.tier, .text = plan.text, .curriculum = plan.curriculum});
+}
+
 class TorchBackend : public Backend {
  public:
   std::string description() const override {
@@ -24,7 +28,7 @@ class TorchBackend : public Backend {
 
   TrainingResult train(std::span<const Member> members, const TrainingPlan& plan, std::stop_token stop,
                        const TrainingObserver& observer) const override {
-    const std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+    const std::unique_ptr<Task> task = task_of(plan);
     try {
       return proxy::train(members, plan, *task, std::move(stop), observer);
     } catch (const c10::Error& error) {  // its what() is a page of stack frames
@@ -33,7 +37,7 @@ class TorchBackend : public Backend {
   }
 
   TaskShape task_shape(const TrainingPlan& plan) const override {
-    const std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+    const std::unique_ptr<Task> task = task_of(plan);
     TaskShape shape{.vocab_size = task->vocab_size(), .length = 0};
     for (std::int64_t step = 0; step < plan.steps; ++step)
       shape.length = std::max(shape.length, task->train_load(step, plan.steps).length);
@@ -63,6 +67,9 @@ class TorchBackend : public Backend {
 
 /// What src/proxy/backend.cpp looks for.
 extern "C" __attribute__((visibility("default"))) const plait::proxy::Backend* plait_proxy_backend();
+extern "C" __attribute__((visibility("default"))) const char* plait_proxy_version();
+
+extern "C" const char* plait_proxy_version() { return PLAIT_VERSION; }
 
 extern "C" const plait::proxy::Backend* plait_proxy_backend() {
   static const plait::proxy::TorchBackend backend;
