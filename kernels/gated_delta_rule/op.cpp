@@ -2,6 +2,7 @@
 
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
+#include "kernels/common/token_scan.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
 
 namespace plait::kernels {
@@ -218,9 +219,10 @@ Scan gated_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {batch, heads, key_width, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
-  const auto result =
-      GatedDeltaRule::apply(q, k, v, given(g), beta, given(options.initial_state), scale_of(options.scale, key_width),
-                            options.chunk == 0 ? std::int64_t{32} : options.chunk);
+  const double scale = scale_of(options.scale, key_width);
+  if (options.chunk == 0 && fits_token_scan(k)) return token_scan(q, k, v, g, beta, options.initial_state, scale);
+  const auto result = GatedDeltaRule::apply(q, k, v, given(g), beta, given(options.initial_state), scale,
+                                            options.chunk == 0 ? std::int64_t{32} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -2,6 +2,7 @@
 
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
+#include "kernels/common/token_scan.h"
 #include "kernels/linear_attention/linear_attention.h"
 
 namespace plait::kernels {
@@ -199,10 +200,11 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {N, H, K, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
+  const double scale = scale_of(options.scale, K);
+  if (options.chunk == 0 && fits_token_scan(k)) return token_scan(q, k, v, g, {}, options.initial_state, scale);
   // Measured in README.md: the decays within a chunk grow with C, the states with 1 / C.
-  const auto result =
-      LinearAttention::apply(q, k, v, given(g), given(options.initial_state), scale_of(options.scale, K),
-                             options.chunk == 0 ? std::int64_t{g.defined() ? 32 : 64} : options.chunk);
+  const auto result = LinearAttention::apply(q, k, v, given(g), given(options.initial_state), scale,
+                                             options.chunk == 0 ? std::int64_t{g.defined() ? 32 : 64} : options.chunk);
   return {result[0], result[1]};
 }
 

@@ -88,8 +88,8 @@ Scan plain_chunks(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
   return {at::cat(outputs, 2).transpose(1, 2).to(v.scalar_type()), state};
 }
 
-/// plain_chunks in the chunks of the operator.
-testing::Op plain_for(std::int64_t chunk) { return as_op<plain_chunks>(chunk == 0 ? 32 : chunk); }
+/// plain_chunks in the chunks of the operator; nothing for the token form, which rounds as the recurrence does.
+testing::Op plain_for(std::int64_t chunk) { return chunk == 0 ? testing::Op() : as_op<plain_chunks>(chunk); }
 
 void check(const Case& c) {
   SCOPED_TRACE(::testing::Message() << "T " << c.tokens << ", gate " << static_cast<int>(c.gate) << ", initial state "
@@ -100,77 +100,99 @@ void check(const Case& c) {
   expect_as_exact_as_plain(as_op<gated_delta_rule>(c.chunk), reference, inputs, at::kFloat, plain_for(c.chunk));
 }
 
-class GatedDeltaRuleTest : public testing::OpTest, public ::testing::WithParamInterface<Gate> {};
-std::string name_of(const ::testing::TestParamInfo<Gate>& gate) {
-  return gate.param == Gate::none ? "None" : gate.param == Gate::scalar ? "Scalar" : "Channel";
+struct Form {
+  Gate gate;
+  std::int64_t chunk;  ///< 0: token by token
+};
+
+class GatedDeltaRuleTest : public testing::OpTest, public ::testing::WithParamInterface<Form> {
+ protected:
+  Gate gate() const { return GetParam().gate; }
+  std::int64_t chunk() const { return GetParam().chunk; }
+  testing::Op op() const { return as_op<gated_delta_rule>(chunk()); }
+};
+
+std::vector<Form> forms() {
+  std::vector<Form> all;
+  for (const Gate gate : {Gate::none, Gate::scalar, Gate::channel})
+    for (const std::int64_t chunk : {0, 32}) all.push_back({gate, chunk});  // as chosen on a CPU, on a GPU
+  return all;
 }
 
-INSTANTIATE_TEST_SUITE_P(Gates, GatedDeltaRuleTest, ::testing::Values(Gate::none, Gate::scalar, Gate::channel),
-                         name_of);
+std::string name_of(const ::testing::TestParamInfo<Form>& form) {
+  const auto* const gate = form.param.gate == Gate::none     ? "None"
+                           : form.param.gate == Gate::scalar ? "Scalar"
+                                                             : "Channel";
+  return gate + (form.param.chunk == 0 ? std::string("ByToken") : "Chunk" + std::to_string(form.param.chunk));
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, GatedDeltaRuleTest, ::testing::ValuesIn(forms()), name_of);
 
 TEST_P(GatedDeltaRuleTest, IsTheRecurrenceAtEveryLength) {
   for (const std::int64_t tokens : {1, 2, 15, 16, 17, 63, 64, 65, 130})
     for (const bool initial_state : {false, true})
-      check({.tokens = tokens, .gate = GetParam(), .initial_state = initial_state});
+      check({.tokens = tokens, .gate = gate(), .initial_state = initial_state, .chunk = chunk()});
 }
 
 TEST_P(GatedDeltaRuleTest, IsTheRecurrenceOverManyChunks) {
-  check({.tokens = 1000, .gate = GetParam(), .batch = 1, .heads = 1});
+  check({.tokens = 1000, .gate = gate(), .batch = 1, .heads = 1, .chunk = chunk()});
 }
 
 TEST_P(GatedDeltaRuleTest, IsTheRecurrenceForEveryChunk) {
-  for (const std::int64_t chunk : {16, 32, 64}) check({.tokens = 70, .gate = GetParam(), .chunk = chunk});
+  if (chunk() == 0) GTEST_SKIP() << "has no chunks";
+  for (const std::int64_t width : {16, 64}) check({.tokens = 70, .gate = gate(), .chunk = width});
 }
 
 TEST_P(GatedDeltaRuleTest, WideValuesAndOneHead) {
-  check({.tokens = 40, .gate = GetParam(), .heads = 1, .key_width = 4, .value_width = 24});
+  check({.tokens = 40, .gate = gate(), .heads = 1, .key_width = 4, .value_width = 24, .chunk = chunk()});
+  check({.tokens = 40, .gate = gate(), .batch = 1, .key_width = 40, .value_width = 17, .chunk = chunk()});
 }
 
 TEST_P(GatedDeltaRuleTest, GatesThatForgetEverythingLoseNoDigits) {
-  if (GetParam() == Gate::none) GTEST_SKIP() << "has no gate";
-  check({.tokens = 100, .gate = GetParam(), .hardest = 60});
-  auto inputs = inputs_of({.tokens = 100, .gate = GetParam()});
+  if (gate() == Gate::none) GTEST_SKIP() << "has no gate";
+  check({.tokens = 100, .gate = gate(), .hardest = 60, .chunk = chunk()});
+  auto inputs = inputs_of({.tokens = 100, .gate = gate()});
   inputs[3].tensor.fill_(-60);
-  expect_equal_in_fp64(as_op<gated_delta_rule>(), as_op<gated_delta_rule_reference>(), inputs);
-  expect_as_exact_as_plain(as_op<gated_delta_rule>(), as_op<gated_delta_rule_reference>(), inputs, at::kFloat,
-                           plain_for(0));
+  expect_equal_in_fp64(op(), as_op<gated_delta_rule_reference>(), inputs);
+  expect_as_exact_as_plain(op(), as_op<gated_delta_rule_reference>(), inputs, at::kFloat, plain_for(chunk()));
 }
 
 TEST_P(GatedDeltaRuleTest, AlikeKeysWrittenTwiceOverLoseNoDigits) {
-  auto inputs = inputs_of({.tokens = 64, .gate = GetParam(), .cosine = 0.9});
+  auto inputs = inputs_of({.tokens = 64, .gate = gate(), .cosine = 0.9});
   inputs[4].tensor.fill_(2);
-  expect_equal_in_fp64(as_op<gated_delta_rule>(), as_op<gated_delta_rule_reference>(), inputs);
-  expect_as_exact_as_plain(as_op<gated_delta_rule>(), as_op<gated_delta_rule_reference>(), inputs, at::kFloat,
-                           plain_for(0));
+  expect_equal_in_fp64(op(), as_op<gated_delta_rule_reference>(), inputs);
+  expect_as_exact_as_plain(op(), as_op<gated_delta_rule_reference>(), inputs, at::kFloat, plain_for(chunk()));
 }
 
 TEST_P(GatedDeltaRuleTest, HalfPrecisionInputsAreComputedInSingle) {
-  const auto inputs = inputs_of({.tokens = 70, .gate = GetParam()});
-  expect_as_exact_as_plain(as_op<gated_delta_rule>(), as_op<gated_delta_rule_reference>(), inputs, at::kBFloat16);
+  const auto inputs = inputs_of({.tokens = 70, .gate = gate()});
+  expect_as_exact_as_plain(op(), as_op<gated_delta_rule_reference>(), inputs, at::kBFloat16);
   std::vector<at::Tensor> half;
   for (const auto& input : inputs)
     half.push_back(input.tensor.defined() ? input.tensor.to(at::kBFloat16) : at::Tensor());
-  const auto scan = gated_delta_rule(half[0], half[1], half[2], half[3], half[4], {.initial_state = half[5]});
+  const auto scan =
+      gated_delta_rule(half[0], half[1], half[2], half[3], half[4], {.initial_state = half[5], .chunk = chunk()});
   EXPECT_EQ(scan.output.scalar_type(), at::kBFloat16);
   EXPECT_EQ(scan.state.scalar_type(), at::kFloat);
 }
 
 TEST_P(GatedDeltaRuleTest, GradientOfTheStateAloneAndOfTheOutputAlone) {
-  const auto inputs = inputs_of({.tokens = 40, .gate = GetParam(), .initial_state = false});
+  const auto inputs = inputs_of({.tokens = 40, .gate = gate(), .initial_state = false});
   for (const bool state : {false, true}) {
-    const auto one = [&](const testing::Op& op) {
-      return [op, state](const std::vector<at::Tensor>& x) { return std::vector{op(x)[state ? 1 : 0]}; };
+    const auto one = [&](const testing::Op& whole) {
+      return [whole, state](const std::vector<at::Tensor>& x) { return std::vector{whole(x)[state ? 1 : 0]}; };
     };
-    expect_equal_in_fp64(one(as_op<gated_delta_rule>()), one(as_op<gated_delta_rule_reference>()), inputs);
+    expect_equal_in_fp64(one(op()), one(as_op<gated_delta_rule_reference>()), inputs);
   }
 }
 
 TEST_P(GatedDeltaRuleTest, TwoHalvesAreTheWhole) {
-  const auto inputs = inputs_of({.tokens = 90, .gate = GetParam()});
-  const testing::Op halves = [](const std::vector<at::Tensor>& x) {
+  const auto inputs = inputs_of({.tokens = 90, .gate = gate()});
+  const testing::Op halves = [this](const std::vector<at::Tensor>& x) {
     const auto part = [&](std::int64_t from, std::int64_t count, const at::Tensor& state) {
       const auto cut = [&](const at::Tensor& y) { return y.defined() ? y.narrow(1, from, count) : y; };
-      return gated_delta_rule(cut(x[0]), cut(x[1]), cut(x[2]), cut(x[3]), cut(x[4]), {.initial_state = state});
+      return gated_delta_rule(cut(x[0]), cut(x[1]), cut(x[2]), cut(x[3]), cut(x[4]),
+                              {.initial_state = state, .chunk = chunk()});
     };
     const auto first = part(0, 37, x[5]), second = part(37, 53, first.state);
     return std::vector<at::Tensor>{at::cat({first.output, second.output}, 1), second.state};
@@ -179,11 +201,11 @@ TEST_P(GatedDeltaRuleTest, TwoHalvesAreTheWhole) {
 }
 
 TEST_P(GatedDeltaRuleTest, OptionsScaleAndNonContiguousTensors) {
-  auto inputs = inputs_of({.tokens = 20, .gate = GetParam()});
-  const auto scaled = [](auto function) {
-    return [function](const std::vector<at::Tensor>& x) {
+  auto inputs = inputs_of({.tokens = 20, .gate = gate()});
+  const auto scaled = [this](auto function) {
+    return [function, width = chunk()](const std::vector<at::Tensor>& x) {
       const auto t = [](const at::Tensor& y) { return y.transpose(0, 1).contiguous().transpose(0, 1); };
-      const auto scan = function(t(x[0]), t(x[1]), t(x[2]), x[3], x[4], ScanOptions{.scale = 1.5});
+      const auto scan = function(t(x[0]), t(x[1]), t(x[2]), x[3], x[4], ScanOptions{.scale = 1.5, .chunk = width});
       return std::vector<at::Tensor>{scan.output, scan.state};
     };
   };

@@ -57,8 +57,11 @@ inline Values evaluate(const Op& op, const std::vector<Input>& inputs, at::Scala
     values.tensors.push_back(outputs[i].detach().to(at::kDouble));
   }
   const auto gradients = torch::autograd::grad({functional}, leaves, {}, {}, false, true);
-  for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (given[i].defined()) EXPECT_TRUE(given[i].equal(inputs[i].tensor.to(dtype))) << inputs[i].name << " was changed";
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (given[i].defined()) {
+      EXPECT_TRUE(given[i].equal(inputs[i].tensor.to(dtype))) << inputs[i].name << " was changed";
+    }
+  }
   for (std::size_t i = 0; i < gradients.size(); ++i) {
     values.names.push_back(gradient_names[i]);
     values.tensors.push_back(gradients[i].defined() ? gradients[i].to(at::kDouble)
