@@ -94,7 +94,6 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
   for (std::size_t i = 0; i < models.size(); ++i) {
     spec::ModelSpec reduced =
         evaluate::matched_proxy(models[i].model, proxy::proxy_shape(options.tier), shape.vocab_size, shape.length);
-    const std::string notation = notation_of(reduced.layout);
     reduced.name = spec::letters(reduced.layout);
     std::size_t shares = i;
     for (std::size_t k = i; k-- > 0;) {
@@ -102,7 +101,7 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
     }
     candidate_of.push_back(shares == i ? candidates.size() : candidate_of[shares]);
     if (shares == i) candidates.push_back({reduced, out.learning_rates});
-    out.layouts.push_back({models[i].notation, notation, std::move(reduced), shares, {}});
+    out.layouts.push_back({models[i].notation, reduced.name, std::move(reduced), shares, {}});
   }
   out.members = candidates.size() * out.learning_rates.size() * out.seeds;
   evaluate::ProxyProgress progress{

@@ -48,7 +48,7 @@ TEST(ProxyEvaluatorTest, ScoresAreMeasuredInformationWithADeviation) {
   for (const search::Metric& metric : proxy_metrics()) EXPECT_TRUE(hybrid.contains(metric.name)) << metric.name;
 }
 
-TEST(ProxyEvaluatorTest, SeveralTasksAreWeightedAndTheWeakestIsSaid) {
+TEST(ProxyEvaluatorTest, TasksWeighAsTheRungSaysAndTheWeakestIsSaid) {
   FakeBackend backend;
   backend.knows = [&](const proxy::Member&) { return backend.calls.back().plan.task == "mqar" ? 0.9 : 0.4; };
   const std::vector<Rung> ladder = {
@@ -111,23 +111,6 @@ TEST(ProxyEvaluatorTest, ARungKeepsTheBestForALongerTrainingAtTheirLearningRate)
   }
   EXPECT_EQ(measured[2].how, "tiny on cpu: mqar + haystack, 30 steps of 32, 3 seeds, learning rate 0.005");
   EXPECT_EQ(measured[1].how, "tiny on cpu: mqar, 10 steps of 32, 1 seed, learning rate 0.01");
-}
-
-TEST(ProxyEvaluatorTest, TasksWeighAsTheRungSays) {
-  FakeBackend backend;
-  struct ByTask : FakeBackend {
-    proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan,
-                                std::stop_token stop, const proxy::TrainingObserver& observer) const override {
-      FakeBackend inner;
-      inner.knows = [&](const proxy::Member&) { return plan.task == "mqar" ? 1.0 : 0.2; };
-      return inner.train(members, plan, stop, observer);
-    }
-  } by_task;
-  const auto outcomes = evaluate(
-      evaluator(by_task,
-                {{.tasks = {{"mqar", 3}, {"haystack", 1}}, .steps = 10, .seeds = 1, .learning_rates = {1e-2}}}),
-      {"Gx24"});
-  EXPECT_NEAR(std::get<Scores>(outcomes[0]).at("proxy_recall").value, (3 * 1.0 + 0.2) / 4, 1e-9);
 }
 
 TEST(ProxyEvaluatorTest, WhatIsStoppedIsCancelled) {
