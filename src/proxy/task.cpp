@@ -41,12 +41,7 @@ constexpr std::array kEntries = {
 
 class DefinedTask : public Task {
  public:
-  DefinedTask(std::string_view name, Definition definition, bool curriculum)
-      : name_(name), definition_(std::move(definition)) {
-    if (!curriculum)
-      definition_.curriculum = [hardest = definition_.train_loads.back()](std::int64_t, std::int64_t) {
-        return hardest;
-      };
+  DefinedTask(std::string_view name, Definition definition) : name_(name), definition_(std::move(definition)) {
     for (const Load load : definition_.train_loads) check(load);
     for (const Load load : definition_.test_loads) check(load);
   }
@@ -103,7 +98,7 @@ std::unique_ptr<Task> make_task(std::string_view name, const TaskOptions& option
     throw spec::SpecError("task", fmt::format("unknown task \"{}\"; one of {}{}", name, spec::quoted_list(names),
                                               close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close)));
   }
-  return std::make_unique<DefinedTask>(name, entry->define(options), options.curriculum);
+  return std::make_unique<DefinedTask>(name, entry->define(options));
 }
 
 }  // namespace plait::proxy

@@ -10,8 +10,27 @@
 namespace plait::proxy {
 namespace {
 
+/// A task whose every step is at the hardest load.
+class WithoutCurriculum : public Task {
+ public:
+  explicit WithoutCurriculum(std::unique_ptr<Task> task) : task_(std::move(task)) {}
+  std::int64_t vocab_size() const override { return task_->vocab_size(); }
+  std::vector<Load> test_loads() const override { return task_->test_loads(); }
+  Load train_load(std::int64_t, std::int64_t) const override { return task_->test_loads().back(); }
+  bool reads_positions() const override { return task_->reads_positions(); }
+  Batch make(const std::vector<std::uint64_t>& seeds, std::uint64_t step, std::int64_t batch, Load load, Split split,
+             at::Device device) const override {
+    return task_->make(seeds, step, batch, load, split, device);
+  }
+
+ private:
+  std::unique_ptr<Task> task_;
+};
+
 std::unique_ptr<Task> task_of(const TrainingPlan& plan) {
-  return make_task(plan.task, {.tier = plan.tier, .text = plan.text, .curriculum = plan.curriculum});
+  std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+  if (plan.curriculum) return task;
+  return std::make_unique<WithoutCurriculum>(std::move(task));
 }
 
 class TorchBackend : public Backend {

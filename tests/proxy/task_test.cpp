@@ -252,15 +252,6 @@ TEST(Tasks, RefusedLoadsSayWhatDoesNotFit) {
             "task: noisy_recall: the length 64 is too short for 16 pairs and their noise");
 }
 
-TEST(Tasks, WithoutACurriculumEveryStepIsAtTheHardestLoad) {
-  for (const char* const name : {"mqar", "haystack"}) {
-    const Load hardest = make_task(name, {})->test_loads().back();
-    const auto task = make_task(name, {.curriculum = false});
-    for (const std::int64_t step : {0, 1, 50, 99}) EXPECT_EQ(task->train_load(step, 100), hardest) << name;
-    EXPECT_NE(make_task(name, {})->train_load(0, 100), hardest) << name;
-  }
-}
-
 TEST(Ramp, GrowsFromTheTwoEasiestAndThenLeavesTheEasiestOut) {
   const std::vector<Load> loads = {{1, 64}, {2, 64}, {4, 64}, {8, 64}, {16, 64}};
   const auto between = [&](std::int64_t from, std::int64_t to) {
