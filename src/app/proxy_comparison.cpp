@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "src/evaluate/matched_proxy.h"
+
 namespace plait::app {
 namespace {
 
@@ -15,7 +17,7 @@ struct Defaults {
 
 Defaults defaults(proxy::Tier tier) {
   switch (tier) {
-    case proxy::Tier::tiny: return {800, 32, 2, {5e-3, 1e-2}};
+    case proxy::Tier::tiny: return {1200, 32, 2, {5e-3, 1e-2}};
     case proxy::Tier::small: return {1600, 64, 3, {3e-3, 5e-3, 1e-2}};
     case proxy::Tier::full: return {3000, 256, 3, {1e-3, 3e-3, 1e-2}};
   }
@@ -91,8 +93,7 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
   std::vector<std::size_t> candidate_of;
   for (std::size_t i = 0; i < models.size(); ++i) {
     spec::ModelSpec reduced =
-        proxy::proxy_model(models[i].model, proxy::proxy_shape(options.tier), shape.vocab_size, shape.length);
-    const std::string notation = notation_of(reduced.layout);
+        evaluate::matched_proxy(models[i].model, proxy::proxy_shape(options.tier), shape.vocab_size, shape.length);
     reduced.name = spec::letters(reduced.layout);
     std::size_t shares = i;
     for (std::size_t k = i; k-- > 0;) {
@@ -100,7 +101,7 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
     }
     candidate_of.push_back(shares == i ? candidates.size() : candidate_of[shares]);
     if (shares == i) candidates.push_back({reduced, out.learning_rates});
-    out.layouts.push_back({models[i].notation, notation, std::move(reduced), shares, {}});
+    out.layouts.push_back({models[i].notation, reduced.name, std::move(reduced), shares, {}});
   }
   out.members = candidates.size() * out.learning_rates.size() * out.seeds;
   evaluate::ProxyProgress progress{

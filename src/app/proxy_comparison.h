@@ -32,7 +32,7 @@ std::vector<double> comparison_rates(const ComparisonOptions& options);
 
 struct ComparedLayout {
   std::string layout;  ///< as it was given
-  std::string proxy;   ///< what was trained for it
+  std::string proxy;   ///< letters of the layers that were trained for it
   spec::ModelSpec model;
   std::size_t shares = 0;  ///< index of the first layout with the same proxy; its own when there is none
   evaluate::ProxyOutcome outcome;

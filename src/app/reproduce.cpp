@@ -64,41 +64,55 @@ std::string cost_text(const Experiment& experiment) {
 Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier,
                      Experiment experiment, std::stop_token stop, const evaluate::ProxyObserver& observer) {
   const proxy::Backend::TaskShape shape = backend.task_shape(experiment.plan);
-  std::vector<evaluate::ProxyCandidate> candidates;
-  std::size_t members = 0;
-  for (const PublishedRow& row : experiment.rows) {
-    candidates.push_back({row.model, row.learning_rates});
-    spec::ModelSpec& model = candidates.back().model;
-    model.vocab_size = shape.vocab_size;
-    model.max_position = shape.length;
-    model.tied_embeddings = true;
-    model.dtype = spec::DType::fp32;
-    model.name = row.label;
-    members += row.learning_rates.size() * experiment.seeds;
-  }
-  evaluate::ProxyProgress progress{
-      .training = 1, .trainings = 1, .task = experiment.plan.task, .members = members, .now = {}};
-  const evaluate::ProxyPopulation population = evaluate::train_candidates(
-      backend, candidates, experiment.seeds, experiment.plan, stop, [&](const proxy::TrainingProgress& now) {
-        progress.now = now;
-        if (observer) observer(progress);
-      });
-
   Reproduced out{.name = std::string(reproduction.name),
                  .summary = std::string(reproduction.summary),
                  .source = std::string(reproduction.source),
                  .tier = tier,
                  .experiment = std::move(experiment),
                  .rows = {},
-                 .notes = population.notes,
-                 .finished = population.finished,
-                 .elapsed_s = population.elapsed_s};
-  for (const evaluate::ProxyOutcome& outcome : population.outcomes) {
-    ReproducedRow& row = out.rows.emplace_back();
-    row.learning_rate = outcome.learning_rate;
-    row.failure = outcome.unsupported.empty() ? outcome.score.failure : outcome.unsupported;
-    for (const proxy::MemberRun& run : outcome.runs) {
-      if (run.failure.empty() && !run.tests.empty()) row.values.push_back(value_of(run, out.experiment.measure));
+                 .notes = {}};
+  out.rows.resize(out.experiment.rows.size());
+  std::vector<std::vector<std::size_t>> parts;  // rows that train side by side
+  for (const bool curriculum : {true, false}) {
+    std::vector<std::size_t> part;
+    for (std::size_t i = 0; i < out.rows.size(); ++i)
+      if (out.experiment.rows[i].curriculum == curriculum) part.push_back(i);
+    if (!part.empty()) parts.push_back(std::move(part));
+  }
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    proxy::TrainingPlan plan = out.experiment.plan;
+    plan.curriculum = out.experiment.rows[parts[k][0]].curriculum;
+    std::vector<evaluate::ProxyCandidate> candidates;
+    evaluate::ProxyProgress progress{
+        .training = k + 1, .trainings = parts.size(), .task = plan.task, .members = 0, .now = {}};
+    for (const std::size_t i : parts[k]) {
+      const PublishedRow& row = out.experiment.rows[i];
+      candidates.push_back({row.model, row.learning_rates});
+      spec::ModelSpec& model = candidates.back().model;
+      model.vocab_size = shape.vocab_size;
+      model.max_position = shape.length;
+      model.tied_embeddings = true;
+      model.dtype = spec::DType::fp32;
+      model.name = row.label;
+      progress.members += row.learning_rates.size() * out.experiment.seeds;
+    }
+    const evaluate::ProxyPopulation population = evaluate::train_candidates(
+        backend, candidates, out.experiment.seeds, plan, stop, [&](const proxy::TrainingProgress& now) {
+          progress.now = now;
+          if (observer) observer(progress);
+        });
+    out.notes.insert(out.notes.end(), population.notes.begin(), population.notes.end());
+    out.elapsed_s += population.elapsed_s;
+    out.finished = population.finished;
+    if (!out.finished) break;
+    for (std::size_t j = 0; j < parts[k].size(); ++j) {
+      const evaluate::ProxyOutcome& outcome = population.outcomes[j];
+      ReproducedRow& row = out.rows[parts[k][j]];
+      row.learning_rate = outcome.learning_rate;
+      row.failure = outcome.unsupported.empty() ? outcome.score.failure : outcome.unsupported;
+      for (const proxy::MemberRun& run : outcome.runs) {
+        if (run.failure.empty() && !run.tests.empty()) row.values.push_back(value_of(run, out.experiment.measure));
+      }
     }
   }
   return out;

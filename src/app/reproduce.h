@@ -22,6 +22,7 @@ struct PublishedRow {
   spec::ModelSpec model;  ///< trained as it is; the vocabulary and positions are the task's
   std::vector<double> learning_rates;
   std::optional<double> published;
+  bool curriculum = true;  ///< of the plan's task
 };
 
 /// What was trained for a row: one number per seed, at the best learning rate.

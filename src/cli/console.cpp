@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <system_error>
 
@@ -88,6 +89,12 @@ void write_file(const std::string& file, std::string_view content) {
   out.write(content.data(), static_cast<std::streamsize>(content.size()));
   out.close();
   if (!out) throw std::system_error(errno, std::generic_category(), fmt::format("cannot write {}", file));
+}
+
+void require_folder(const std::string& file) {
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder))
+    throw std::system_error(ENOENT, std::generic_category(), fmt::format("cannot write {}", file));
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& right) {

@@ -54,6 +54,10 @@ struct Context {
 /// Writes a file; throws std::system_error that names it.
 void write_file(const std::string& file, std::string_view content);
 
+/// For what is written at the end of a long work: throws std::system_error, as `write_file` then would, when the file's
+/// folder is not there.
+void require_folder(const std::string& file);
+
 /// A table with padded columns; the first row is the header. Columns in `right` are right-aligned.
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& right = {});
 

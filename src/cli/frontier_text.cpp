@@ -10,13 +10,23 @@
 namespace plait::cli {
 namespace {
 
-void require_metric(const app::StudyResults& results, const std::string& name, const char* option) {
+const search::Metric& find_metric(const app::StudyResults& results, const std::string& name, const char* option) {
+  const auto found = std::ranges::find(results.metrics, name, &search::Metric::name);
+  if (found != results.metrics.end()) return *found;
   std::vector<std::string> names;
   for (const search::Metric& metric : results.metrics) names.push_back(metric.name);
-  if (std::ranges::find(names, name) == names.end()) {
-    throw spec::SpecError(option,
-                          fmt::format("this study has no metric \"{}\"; it has {}", name, spec::quoted_list(names)));
-  }
+  throw spec::SpecError(option,
+                        fmt::format("this study has no metric \"{}\"; it has {}", name, spec::quoted_list(names)));
+}
+
+/// What a metric is drawn against when nothing else is said: the first objective that pulls the other way.
+std::string counterpart(const app::StudyResults& results, const search::Metric& metric) {
+  const auto& objectives = results.spec.objectives;
+  const auto other = std::ranges::find_if(objectives, [&](const search::Objective& objective) {
+    return objective.direction != metric.direction && objective.metric != metric.name;
+  });
+  if (other != objectives.end()) return other->metric;
+  return objectives[objectives[0].metric == metric.name ? 1 : 0].metric;
 }
 
 /// Why a front has no layout, for the most telling of its trials; empty when it has one or nothing was tried.
@@ -46,14 +56,11 @@ std::string setting(const app::StudySpec& spec) {
 
 AxisPair chosen_axes(const app::StudyResults& results, const std::string& x, const std::string& y) {
   AxisPair axes{x, y};
-  if (axes.y.empty()) axes.y = results.spec.objectives[0].metric;
-  if (axes.x.empty()) {
-    const auto other = std::ranges::find_if(
-        results.spec.objectives, [&](const search::Objective& objective) { return objective.metric != axes.y; });
-    axes.x = other->metric;
-  }
-  require_metric(results, axes.x, "--x");
-  require_metric(results, axes.y, "--y");
+  if (axes.x.empty() && axes.y.empty()) axes.y = results.spec.objectives[0].metric;
+  if (axes.y.empty()) axes.y = counterpart(results, find_metric(results, axes.x, "--x"));
+  if (axes.x.empty()) axes.x = counterpart(results, find_metric(results, axes.y, "--y"));
+  find_metric(results, axes.x, "--x");
+  find_metric(results, axes.y, "--y");
   return axes;
 }
 

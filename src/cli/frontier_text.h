@@ -12,8 +12,9 @@ namespace plait::cli {
 std::string frontier_text(const app::StudyResults& results, const std::string& x, const std::string& y,
                           const Console& console);
 
-/// The pair of metrics a single figure shows: what was asked for, else the second objective against the first. Throws
-/// SpecError for a metric that the study does not have.
+/// The pair of metrics a single figure shows. What was not asked for is the first objective that pulls the other way (a
+/// cost for a quality, a quality for a cost), beginning with the first objective upwards. Throws SpecError for a metric
+/// that the study does not have.
 struct AxisPair {
   std::string x;
   std::string y;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "src/evaluate/matched_proxy.h"
+
 namespace plait::evaluate {
 namespace {
 
@@ -25,7 +27,7 @@ Failure failure_of(const std::string& reason) {
 std::vector<Rung> proxy_ladder(proxy::Tier tier) {
   switch (tier) {
     case proxy::Tier::tiny:
-      return {{.tasks = {{"mqar"}}, .steps = 800, .batch = 32, .seeds = 2, .learning_rates = {1e-2}}};
+      return {{.tasks = {{"mqar"}}, .steps = 1200, .batch = 32, .seeds = 2, .learning_rates = {5e-3, 1e-2}}};
     case proxy::Tier::small:
       return {
           {.tasks = {{"mqar"}}, .steps = 500, .batch = 64, .seeds = 1, .learning_rates = {3e-3, 5e-3, 1e-2}},
@@ -70,6 +72,7 @@ std::vector<search::Metric> proxy_metrics() {
   return {{"proxy_recall", "1", Direction::maximize,
            "information about the answers of recall tasks that a small trained model of this layout has: 0 is guessing "
            "among the values of the context, 1 is certainty"},
+          {"proxy_recall_least", "1", Direction::maximize, "the same on the task that it knows least about"},
           {"proxy_accuracy", "1", Direction::maximize, "its accuracy at the hardest load"},
           {"proxy_locked_in", "1", Direction::maximize,
            "share of its seeds that answer more than half of the hardest load"}};
@@ -112,7 +115,7 @@ proxy::TrainingPlan ProxyEvaluator::plan(const Rung& rung, const std::string& ta
 spec::ModelSpec ProxyEvaluator::reduced(const spec::Layout& layout, const proxy::Backend::TaskShape& shape) const {
   spec::ModelSpec model = model_;
   model.layout = layout;
-  model = proxy::proxy_model(model, proxy::proxy_shape(options_.tier), shape.vocab_size, shape.length);
+  model = matched_proxy(model, proxy::proxy_shape(options_.tier), shape.vocab_size, shape.length);
   model.name = spec::letters(model.layout);
   return model;
 }
@@ -130,7 +133,7 @@ std::string ProxyEvaluator::label() const {
 bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field, std::size_t& training,
                               std::size_t trainings, std::stop_token stop) const {
   struct Sum {
-    double weight = 0, information = 0, variance = 0, accuracy = 0, locked_in = 0;
+    double weight = 0, information = 0, least = 1, variance = 0, accuracy = 0, locked_in = 0;
     std::string failure, unsupported;
     double best = -1, learning_rate = 0;
   };
@@ -164,6 +167,7 @@ bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field,
       }
       sum.weight += entry.weight;
       sum.information += entry.weight * outcome.score.information;
+      sum.least = std::min(sum.least, outcome.score.information);
       sum.variance += std::pow(entry.weight * outcome.score.deviation, 2);
       sum.accuracy += entry.weight * outcome.score.accuracy;
       sum.locked_in += entry.weight * outcome.score.locked_in;
@@ -189,6 +193,7 @@ bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field,
     } else {
       entrant.measurement.outcome = search::Scores{
           {"proxy_recall", {entrant.information, std::sqrt(sum.variance) / sum.weight, Source::measured}},
+          {"proxy_recall_least", {sum.least, std::nullopt, Source::measured}},
           {"proxy_accuracy", {sum.accuracy / sum.weight, std::nullopt, Source::measured}},
           {"proxy_locked_in", {sum.locked_in / sum.weight, std::nullopt, Source::measured}}};
     }

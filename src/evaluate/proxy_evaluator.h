@@ -6,7 +6,6 @@
 
 #include "search/evaluator.h"
 #include "src/evaluate/proxy_population.h"
-#include "src/proxy/reduce.h"
 
 namespace plait::evaluate {
 
@@ -26,9 +25,9 @@ struct Rung {
   double keep = 1;  ///< share of the candidates, best first, that go on to the next rung; at least two
 };
 
-/// Successive halving over trainings of growing length. `tiny` (minutes on two cores for five candidates) is one rung
-/// at one learning rate: it tells layouts without attention, with attention first and with attention further up apart,
-/// no more. The others look for the learning rate of each candidate first.
+/// Successive halving over trainings of growing length. `tiny` (minutes on two cores for five candidates) is one
+/// rung: it tells layouts without attention, with attention first and with attention further up apart, no more. The
+/// others look for the learning rate of each candidate first.
 std::vector<Rung> proxy_ladder(proxy::Tier tier);
 
 /// How many distinct proxy models a study trains at most.
@@ -54,11 +53,11 @@ struct ProxyOptions {
 };
 
 /// `proxy_recall` (mean information, see src/proxy/score.h, weighted over tasks; source `measured` with the deviation
-/// of the mean over seeds), `proxy_accuracy` at the hardest load and `proxy_locked_in`, the share of seeds that solved
-/// it.
+/// of the mean over seeds), `proxy_recall_least`, that of the weakest task, `proxy_accuracy` at the hardest load and
+/// `proxy_locked_in`, the share of seeds that solved it.
 std::vector<search::Metric> proxy_metrics();
 
-/// Scores layouts by training small models that stand for them (src/proxy/reduce.h). Layouts with equal proxy models
+/// Scores layouts by training small models that stand for them (matched_proxy.h). Layouts with equal proxy models
 /// share one training; all that differ are trained side by side. With a ladder that keeps everybody the outcome of a
 /// layout does not depend on its company; where a rung drops some, they keep the score of the last rung they took part
 /// in.

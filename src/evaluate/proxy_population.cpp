@@ -27,9 +27,9 @@ std::uint64_t hash_of(std::string_view text) {
 }
 
 std::string checkpoint_name(std::span<const Member> members, const proxy::TrainingPlan& plan) {
-  std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", plan.task, static_cast<int>(plan.tier),
-                                 plan.text, plan.device, plan.steps, plan.batch, plan.test_batch, plan.report_every,
-                                 plan.warmup, plan.decay, plan.weight_decay, plan.clip, plan.solved);
+  std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {}", plan.task, static_cast<int>(plan.tier),
+                                 plan.text, plan.curriculum, plan.device, plan.steps, plan.batch, plan.test_batch,
+                                 plan.report_every, plan.warmup, plan.decay, plan.weight_decay, plan.clip, plan.solved);
   for (const Member& member : members) {
     text += fmt::format("\n{} {} {}", to_json(member.model).dump(), member.learning_rate, member.seed);
   }

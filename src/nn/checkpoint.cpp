@@ -63,7 +63,13 @@ void load_checkpoint(Population& population, std::int64_t member, const std::str
     if (auto found = given.extract(library_name(model, name))) own.emplace(name, found.mapped());
   }
   own.merge(given);
-  population.set_weights(member, own);
+  try {
+    population.set_weights(member, own);
+  } catch (const spec::SpecError& error) {
+    spec::Problems in_file;
+    for (const spec::Problem& problem : error.problems()) in_file.add(file + ": " + problem.path, problem.message);
+    in_file.throw_if_any();
+  }
 }
 
 }  // namespace plait::nn

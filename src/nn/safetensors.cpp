@@ -46,6 +46,8 @@ struct Entry {
 }
 
 std::string read_file(const std::string& file) {
+  errno = EISDIR;
+  if (std::filesystem::is_directory(file)) throw_errno(file);
   errno = 0;
   std::ifstream in(file, std::ios::binary | std::ios::ate);
   if (!in) throw_errno(file);
@@ -70,6 +72,7 @@ class HeaderReader {
   std::vector<Entry> read(const spec::Json& header) {
     std::vector<Entry> entries;
     if (!header.is_object()) throw spec::SpecError(file_, "the header must be a JSON object");
+    check_length(header);
     for (const auto& [name, value] : header.items()) {
       if (name != "__metadata__") {
         if (auto entry = read_entry(name, value)) entries.push_back(std::move(*entry));
@@ -145,6 +148,21 @@ class HeaderReader {
     return empty ? 0 : elements * entry.dtype->bytes;
   }
 
+  /// A file that was cut off is said once, not for every tensor that is gone.
+  void check_length(const spec::Json& header) const {
+    std::uint64_t described = 0;
+    for (const auto& entry : header) {
+      if (!entry.is_object() || !entry.contains("data_offsets")) continue;
+      const spec::Json& offsets = entry["data_offsets"];
+      if (offsets.is_array() && offsets.size() == 2 && offsets[1].is_number_unsigned())
+        described = std::max(described, offsets[1].get<std::uint64_t>());
+    }
+    if (described > data_bytes_) {
+      throw spec::SpecError(file_, fmt::format("is cut off: its header describes {} bytes of data, {} are there",
+                                               described, data_bytes_));
+    }
+  }
+
   /// The tensors must follow one another from the first byte of data to the last.
   void check_cover(const std::vector<Entry>& entries) {
     std::uint64_t covered = 0;
@@ -171,6 +189,10 @@ class HeaderReader {
 }  // namespace
 
 void write_safetensors(const std::string& file, const std::map<std::string, at::Tensor>& tensors) {
+  if (std::filesystem::exists(file) && !std::filesystem::is_regular_file(file)) {
+    errno = EINVAL;  // a device, a pipe or a folder must not be replaced
+    throw_errno(fmt::format("cannot write {}, which is no ordinary file", file));
+  }
   spec::OrderedJson header = spec::OrderedJson::object();
   std::vector<at::Tensor> data;
   std::uint64_t offset = 0;
@@ -201,7 +223,7 @@ void write_safetensors(const std::string& file, const std::map<std::string, at::
       out.write(static_cast<const char*>(tensor.const_data_ptr()), static_cast<std::streamsize>(tensor.nbytes()));
     }
     out.close();
-    if (!out) throw_errno(temporary);
+    if (!out) throw_errno(fmt::format("cannot write {}", file));
   }
   std::filesystem::rename(temporary, file);
 }
@@ -213,8 +235,10 @@ std::map<std::string, at::Tensor> read_safetensors(const std::string& file) {
   std::memcpy(&length, bytes.data(), kLengthBytes);
   const std::uint64_t rest = bytes.size() - kLengthBytes;
   if (length > rest || length > kMaxHeaderBytes) {
-    throw spec::SpecError(file, fmt::format("has a header of {} bytes; {} bytes follow, and at most {} are allowed",
-                                            length, rest, kMaxHeaderBytes));
+    throw spec::SpecError(file,
+                          fmt::format("is no safetensors file, or cut off: its first 8 bytes say that a header of "
+                                      "{} bytes follows; {} do, and at most {} are allowed",
+                                      length, rest, kMaxHeaderBytes));
   }
   const std::string_view header(bytes.data() + kLengthBytes, static_cast<std::size_t>(length));
   const char* data = header.data() + header.size();

@@ -11,6 +11,7 @@ namespace {
 
 constexpr const char* kLibrary = "libplait_torch.so";
 constexpr const char* kEntry = "plait_proxy_backend";
+constexpr const char* kVersion = "plait_proxy_version";
 
 /// What the loader says is wrong, and what to do when it is LibTorch that is not found.
 std::string load_problem() {
@@ -37,9 +38,18 @@ const Backend& load_backend(const std::filesystem::path& library) {
   setenv("OMP_WAIT_POLICY", "passive", /*overwrite=*/0);
   void* const handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) throw Unavailable(fmt::format("proxy trainings need LibTorch: {}", load_problem()));
-  using Entry = const Backend* (*)();
-  const auto entry = reinterpret_cast<Entry>(dlsym(handle, kEntry));
-  if (entry == nullptr) throw Unavailable(fmt::format("{} is not a library of plait: {}", library.string(), dlerror()));
+  const auto find = [&](const char* name) {
+    void* const found = dlsym(handle, name);
+    if (found == nullptr)
+      throw Unavailable(fmt::format("{} is not a library of plait: {}", library.string(), dlerror()));
+    return found;
+  };
+  const auto version = reinterpret_cast<const char* (*)()>(find(kVersion));
+  const auto entry = reinterpret_cast<const Backend* (*)()>(find(kEntry));
+  if (std::string_view(version()) != PLAIT_VERSION) {
+    throw Unavailable(fmt::format("{} belongs to plait {}, and this is plait {}: build both together", library.string(),
+                                  version(), PLAIT_VERSION));
+  }
   return *entry();
 }
 

@@ -54,7 +54,7 @@ class Backend {
 const Backend& backend();
 
 /// Loads a library for good. Throws Unavailable when it is not there, lacks one of the libraries that it needs, or is
-/// none of plait's.
+/// none of this version of plait.
 const Backend& load_backend(const std::filesystem::path& library);
 
 }  // namespace plait::proxy

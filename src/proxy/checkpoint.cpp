@@ -54,6 +54,7 @@ Json identity(std::span<const Member> members, const TrainingPlan& plan) {
   out["plan"] = {{"task", plan.task},
                  {"tier", static_cast<int>(plan.tier)},
                  {"text", plan.text},
+                 {"curriculum", plan.curriculum},
                  {"device", plan.device},
                  {"steps", plan.steps},
                  {"batch", plan.batch},

@@ -10,6 +10,29 @@
 namespace plait::proxy {
 namespace {
 
+/// A task whose every step is at the hardest load.
+class WithoutCurriculum : public Task {
+ public:
+  explicit WithoutCurriculum(std::unique_ptr<Task> task) : task_(std::move(task)) {}
+  std::int64_t vocab_size() const override { return task_->vocab_size(); }
+  std::vector<Load> test_loads() const override { return task_->test_loads(); }
+  Load train_load(std::int64_t, std::int64_t) const override { return task_->test_loads().back(); }
+  bool reads_positions() const override { return task_->reads_positions(); }
+  Batch make(const std::vector<std::uint64_t>& seeds, std::uint64_t step, std::int64_t batch, Load load, Split split,
+             at::Device device) const override {
+    return task_->make(seeds, step, batch, load, split, device);
+  }
+
+ private:
+  std::unique_ptr<Task> task_;
+};
+
+std::unique_ptr<Task> task_of(const TrainingPlan& plan) {
+  std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+  if (plan.curriculum) return task;
+  return std::make_unique<WithoutCurriculum>(std::move(task));
+}
+
 class TorchBackend : public Backend {
  public:
   std::string description() const override {
@@ -24,7 +47,7 @@ class TorchBackend : public Backend {
 
   TrainingResult train(std::span<const Member> members, const TrainingPlan& plan, std::stop_token stop,
                        const TrainingObserver& observer) const override {
-    const std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+    const std::unique_ptr<Task> task = task_of(plan);
     try {
       return proxy::train(members, plan, *task, std::move(stop), observer);
     } catch (const c10::Error& error) {  // its what() is a page of stack frames
@@ -33,7 +56,7 @@ class TorchBackend : public Backend {
   }
 
   TaskShape task_shape(const TrainingPlan& plan) const override {
-    const std::unique_ptr<Task> task = make_task(plan.task, {.tier = plan.tier, .text = plan.text});
+    const std::unique_ptr<Task> task = task_of(plan);
     TaskShape shape{.vocab_size = task->vocab_size(), .length = 0};
     for (std::int64_t step = 0; step < plan.steps; ++step)
       shape.length = std::max(shape.length, task->train_load(step, plan.steps).length);
@@ -63,6 +86,9 @@ class TorchBackend : public Backend {
 
 /// What src/proxy/backend.cpp looks for.
 extern "C" __attribute__((visibility("default"))) const plait::proxy::Backend* plait_proxy_backend();
+extern "C" __attribute__((visibility("default"))) const char* plait_proxy_version();
+
+extern "C" const char* plait_proxy_version() { return PLAIT_VERSION; }
 
 extern "C" const plait::proxy::Backend* plait_proxy_backend() {
   static const plait::proxy::TorchBackend backend;

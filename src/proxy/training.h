@@ -28,6 +28,7 @@ struct TrainingPlan {
   std::string task = "mqar";
   Tier tier = Tier::tiny;
   std::string text;            ///< of the task `bytes`: a file or folder
+  bool curriculum = true;      ///< false: every step at the hardest load
   std::string device = "cpu";  ///< or "cuda"
   std::int64_t steps = 1000;
   std::int64_t batch = 32;         ///< sequences of one member in one step

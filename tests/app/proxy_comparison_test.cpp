@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "src/proxy/reduce.h"
 #include "tests/support/fake_backend.h"
 
 namespace plait::app {

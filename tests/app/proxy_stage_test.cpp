@@ -122,10 +122,12 @@ TEST_F(ProxyStageTest, TheFolderReadsBackToTheSameResults) {
 }
 
 TEST_F(ProxyStageTest, ACrashInATrainingGoesOnFromItsCheckpointToTheSameBytes) {
-  const ProxyRequest proxies = request();
+  ProxyRequest proxies = request();
+  proxies.ladder = {{.tasks = {{"mqar"}}, .steps = 200, .learning_rates = {5e-3, 1e-2}},
+                    {.tasks = {{"mqar"}}, .steps = 800, .seeds = 2, .learning_rates = {}}};
   run(folder / "whole", &proxies);
   int training = 0;
-  for (const auto& [nth, crash_at] : {std::pair<int, std::int64_t>{0, 120}, {0, 60}, {0, 400}}) {
+  for (const auto& [nth, crash_at] : {std::pair<int, std::int64_t>{0, 120}, {0, 60}, {1, 400}}) {
     backend.calls.clear();
     backend.at_step = [&, n = nth, at = crash_at](std::int64_t step) {
       if (static_cast<int>(backend.calls.size()) == n + 1 && step >= at) throw Crash{};

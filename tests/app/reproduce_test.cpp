@@ -82,6 +82,22 @@ TEST(ReproduceTest, TheTableShowsBothNumbersAndAHonestVerdict) {
   EXPECT_EQ(json["claims"][0]["verdict"], "not as published");
 }
 
+TEST(ReproduceTest, RowsWithoutACurriculumTrainApartAndStandWhereTheyWereListed) {
+  FakeBackend backend;
+  backend.knows = [&](const proxy::Member&) { return backend.calls.back().plan.curriculum ? 0.9 : 0.1; };
+  const Reproduction& reproduction = find_reproduction("haystack");
+  const Reproduced result =
+      reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny), {}, {});
+  ASSERT_EQ(backend.calls.size(), 2u);
+  std::size_t without = 0;
+  for (std::size_t i = 0; i < result.rows.size(); ++i) {
+    const bool curriculum = result.experiment.rows[i].curriculum;
+    EXPECT_NEAR(result.rows[i].mean(), curriculum ? 0.9 : 0.1, 1e-9) << result.experiment.rows[i].label;
+    without += !curriculum;
+  }
+  EXPECT_EQ(without, 3u);
+}
+
 TEST(ReproduceTest, ARowThatFailedGivesNoVerdict) {
   FakeBackend backend;
   backend.failure = [](const proxy::Member& m) {

@@ -121,6 +121,21 @@ TEST(WeightsTest, WhatIsExportedIsImportedByItsOwnModelAndNoOther) {
   EXPECT_NE(read_file(first), read_file(second));
 }
 
+TEST(ProxyTest, WhatCannotBeWrittenAtTheEndIsSaidBeforeTheTraining) {
+  for (const char* const line : {"proxy GGGG --model examples/model-1b.json --steps 1000000 --svg /nowhere/f.svg",
+                                 "reproduce attention_first --out /nowhere/f.md"}) {
+    const Result result = run_plait(line);
+    EXPECT_EQ(result.exit_code, 1) << line;
+    EXPECT_THAT(result.err, HasSubstr("cannot write /nowhere/f.")) << line;
+  }
+}
+
+TEST(ProxyTest, TextForATaskThatReadsNoneIsRefused) {
+  const Result result = run_plait("proxy GGGG --model examples/model-1b.json --text README.md");
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("--text is read by the task bytes; this is the task mqar"));
+}
+
 TEST(ProxyTest, InputMistakesExitWithTwo) {
   NEEDS_LIBRARY();
   const Result result = run_plait("proxy GGGG --model examples/model-1b.json --task mqarr");

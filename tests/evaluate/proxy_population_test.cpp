@@ -105,9 +105,11 @@ TEST(ProxyPopulationTest, CheckpointsOfDifferentTrainingsHaveDifferentFilesAndAr
   train_candidates(backend, candidates, 1, with_folder, {}, {});
   with_folder.steps = 20;
   train_candidates(backend, candidates, 1, with_folder, {}, {});
+  with_folder.curriculum = false;
+  train_candidates(backend, candidates, 1, with_folder, {}, {});
   std::set<std::filesystem::path> files;
   for (const auto& call : backend.calls) files.insert(call.plan.checkpoint);
-  EXPECT_THAT(files, SizeIs(4));
+  EXPECT_THAT(files, SizeIs(6));
   for (const auto& call : backend.calls) EXPECT_EQ(call.first_step, 0);
 
   train_candidates(backend, candidates, 1, with_folder, {}, {});

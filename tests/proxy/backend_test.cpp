@@ -39,5 +39,9 @@ TEST(BackendTest, ALibraryOfSomebodyElseIsRefused) {
   EXPECT_THAT(why(PLAIT_EMPTY_LIBRARY), HasSubstr("is not a library of plait"));
 }
 
+TEST(BackendTest, ALibraryOfAnotherVersionIsRefused) {
+  EXPECT_THAT(why(PLAIT_OLD_LIBRARY), HasSubstr("belongs to plait 0.0.1, and this is plait "));
+}
+
 }  // namespace
 }  // namespace plait::proxy

@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "src/proxy/backend.h"
 #include "src/proxy/reduce.h"
 #include "src/proxy/task_table.h"
@@ -48,6 +50,22 @@ TEST(TorchBackendTest, Trains) {
   EXPECT_TRUE(result.finished);
   EXPECT_EQ(result.runs.at(0).curve.size(), 2u);
   EXPECT_GE(result.runs[0].tests.size(), 2u);
+}
+
+TEST(TorchBackendTest, WithoutACurriculumTheHardestLoadComesFirst) {
+  TrainingPlan plan;
+  plan.task = "haystack";
+  plan.steps = 1;
+  plan.batch = plan.test_batch = 4;
+  std::vector<std::int64_t> tokens;
+  for (const bool curriculum : {true, false}) {
+    plan.curriculum = curriculum;
+    const Backend::TaskShape shape = backend().task_shape(plan);
+    const TrainingResult result = backend().train(members(shape), plan, {}, {});
+    EXPECT_EQ(shape.length, curriculum ? 16 : 64);
+    tokens.push_back(std::llround(result.tokens_per_s * result.elapsed_s));
+  }
+  EXPECT_EQ(tokens, (std::vector<std::int64_t>{4 * 16, 4 * 64}));
 }
 
 TEST(TorchBackendTest, ErrorsOfInputArriveAsSpecErrors) {

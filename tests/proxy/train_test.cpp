@@ -58,20 +58,20 @@ void expect_same(const TrainingResult& a, const TrainingResult& b) {
 
 TEST(TrainTest, SolvesAnEasyRecallTaskAndStopsEarly) {
   TrainingPlan easy = plan();
-  easy.steps = 1200;
-  easy.batch = 16;
-  easy.test_batch = 64;
+  easy.steps = 400;
+  easy.batch = 64;  // with 16, 32 labels a step, three of three seeds are below 0.95 after 400 steps
+  easy.test_batch = 256;
   easy.report_every = 20;
   easy.decay = 0;
-  easy.solved = 0.97;
+  easy.solved = 0.98;  // at a constant rate the accuracy goes on swinging by 0.01
   const OneLoad task("mqar", {.pairs = 2, .length = 12});
   const std::vector<Member> members = {{tiny_model("G", task, 32), 1e-2, 0}, {tiny_model("G", task, 32), 1e-6, 0}};
   const TrainingResult result = run(members, easy, task);
   EXPECT_TRUE(result.finished);
-  EXPECT_GE(result.runs[0].tests.back().accuracy, 0.97);
-  EXPECT_LT(result.runs[0].steps, easy.steps) << "solved long before";
+  EXPECT_GE(result.runs[0].tests.back().accuracy, 0.98);
+  EXPECT_LE(result.runs[0].steps, 300) << "solved long before";
   EXPECT_EQ(result.runs[1].steps, easy.steps);
-  EXPECT_LT(result.runs[1].tests.back().accuracy, 0.7) << "a rate of 1e-6 learns nothing in these steps";
+  EXPECT_LT(result.runs[1].tests.back().accuracy, 0.1) << "a rate of 1e-6 learns nothing in these steps";
   EXPECT_GT(result.tokens_per_s, 0);
   EXPECT_GT(result.peak_memory_bytes, 1 << 20);
 }

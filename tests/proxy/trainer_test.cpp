@@ -232,18 +232,18 @@ TEST(TrainerTest, AnswersAreReadOutOfOneStateWithAnMlpOfItsOwn) {
   const OneLoad compression("compression", make_task("compression", {})->test_loads().front());
   ASSERT_TRUE(compression.reads_positions());
   TrainingPlan longer = plan();
-  longer.steps = 200;
+  longer.steps = 120;
+  longer.batch = 32;
   const std::vector<Member> members = {member("G", compression, 1e-2, 1), member("G", compression, 1e-2, 2)};
   Trainer trainer(members, longer, compression, at::kCPU);
   const auto before = trainer.states();
   ASSERT_TRUE(before[0].weights.contains("position_reader.in.weight"));
-  trainer.step(0);
-  const double first = trainer.read()[0].loss;
-  for (std::int64_t step = 1; step < longer.steps; ++step) {
-    if (step == 150) trainer.read();
+  for (std::int64_t step = 0; step < longer.steps; ++step) {
+    if (step == 100) trainer.read();
     trainer.step(step);
   }
-  EXPECT_LT(trainer.read()[0].loss, first - 0.1);
+  // ln 15 is the best that an answer can be which does not know the tokens.
+  for (const Trainer::Reading& reading : trainer.read()) EXPECT_LT(reading.loss, std::log(15) - 0.1);
   for (const char* const name : {"in.weight", "in.bias", "out.weight", "out.bias"}) {
     const std::string full = std::string("position_reader.") + name;
     EXPECT_FALSE(trainer.states()[0].weights.at(full).value.equal(before[0].weights.at(full).value)) << full;

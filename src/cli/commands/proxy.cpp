@@ -117,6 +117,9 @@ std::string comparison_text(const app::Comparison& comparison) {
 }
 
 void run(const Options& options, Context& context) {
+  if (!options.text.empty() && options.task != "bytes")
+    throw UsageError(fmt::format("--text is read by the task bytes; this is the task {}", options.task));
+  for (const std::string& file : {options.svg, options.png}) require_folder(file);
   const proxy::Backend& backend = proxy::backend();
   app::ComparisonOptions comparing{.task = options.task,
                                    .tier = tier_named(options.tier),

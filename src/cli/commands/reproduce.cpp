@@ -47,6 +47,7 @@ void run(const Options& options, Context& context) {
     return;
   }
   const app::Reproduction& reproduction = app::find_reproduction(options.name);
+  require_folder(options.out);
   const proxy::Backend& backend = proxy::backend();
   proxy::Tier tier = proxy::Tier::tiny;
   for (const auto& [value, name] : enum_names(proxy::Tier{})) {

@@ -30,8 +30,12 @@ struct Options {
 /// The measured layouts as a table, one row per proxy model; empty when there are none.
 std::string measured_text(const app::StudyResults& results) {
   if (results.measurements.empty()) return "";
-  std::vector<std::vector<std::string>> rows = {{"trial", "proxy recall", "accuracy", "locked in", "layout"}};
+  // "tiny on cpu: mqar, 1200 steps of 32, 2 seeds, learning rate 0.01": all but the rate is common to all.
+  constexpr std::string_view kRate = ", learning rate ";
+  const std::string& how = results.measurements.front().name;
+  std::vector<std::vector<std::string>> rows = {{"trial", "proxy recall", "accuracy", "locked in", "lr", "layout"}};
   for (const search::Trial& measurement : results.measurements) {
+    const std::size_t rate = measurement.name.rfind(kRate);
     const search::Trial& trial = app::find_trial(results, measurement.id.substr(1));
     const auto shown = [&](std::string_view metric) {
       const search::Value* value = score(measurement, metric);
@@ -40,13 +44,15 @@ std::string measured_text(const app::StudyResults& results) {
     const std::string name = trial.name.empty() ? "" : "  " + trial.name;
     const auto* failure = std::get_if<search::Failure>(&measurement.outcome);
     rows.push_back({trial.id, failure == nullptr ? shown("proxy_recall") : std::string(search::name_of(failure->kind)),
-                    shown("proxy_accuracy"), shown("proxy_locked_in"), trial.layout + name});
+                    shown("proxy_accuracy"), shown("proxy_locked_in"),
+                    rate == std::string::npos ? "-" : measurement.name.substr(rate + kRate.size()),
+                    trial.layout + name});
   }
   constexpr std::size_t kShown = 20;
   const std::size_t left = rows.size() > kShown + 1 ? rows.size() - kShown - 1 : 0;
   rows.resize(rows.size() - left);
   return fmt::format("\nMeasured on proxies ({}); layouts with one proxy model share its numbers:\n{}{}",
-                     results.measurements.front().name, format_table(rows, {1, 2, 3}),
+                     how.substr(0, how.rfind(kRate)), format_table(rows, {1, 2, 3, 4}),
                      left > 0 ? fmt::format("and {} more (--json, plait show)\n", left) : "");
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "src/nn/layer.h"
+#include "src/nn/mixers/linear_parts.h"
 
 /// What the layers of the delta rule share.
 namespace plait::nn {
@@ -21,7 +21,7 @@ class DeltaProjections {
   DeltaInputs operator()(const at::Tensor& x, std::int64_t heads, std::int64_t value_heads, LayerState* state) const;
 
  private:
-  at::Tensor q_, k_, v_, q_conv_, k_conv_, v_conv_;
+  ConvolvedProjection q_, k_, v_;
 };
 
 /// beta = sigmoid(b), twice that where eigenvalues below 0 are wanted: b [G, B, T, H] -> [G * B, T, H].

@@ -9,16 +9,10 @@ class DeltaNetLayer : public MixerLayer {
  public:
   DeltaNetLayer(const spec::DeltaNet& mixer, WeightFactory weights, const LayerSite& site)
       : mixer_(mixer),
-        eps_(site.norm_eps),
         inputs_(weights, site.d_model, mixer.heads * mixer.key_head_dim, mixer.heads * mixer.value_head_dim,
                 mixer.conv_width),
         b_(weights.linear("b_proj.weight", mixer.heads, site.d_model)),
-        o_norm_(weights.vector("o_norm.weight", mixer.value_head_dim, constant(1))),
-        o_(weights.linear("o_proj.weight", site.d_model, mixer.heads * mixer.value_head_dim)) {
-    if (mixer.output_gate) {
-      gate_ = weights.linear("g_proj.weight", mixer.heads * mixer.value_head_dim, site.d_model);
-    }
-  }
+        output_(weights, site, "o_norm.weight", mixer.heads, mixer.value_head_dim, mixer.output_gate) {}
 
   at::Tensor forward(const LayerInput& input) const override {
     const at::Tensor& x = input.x;
@@ -27,11 +21,7 @@ class DeltaNetLayer : public MixerLayer {
     const kernels::Scan scan =
         kernels::gated_delta_rule(in.q, in.k, in.v, {}, beta, {.initial_state = carried(input.state, kScanSlot)});
     carry(input.state, kScanSlot, scan.state);
-    const at::Tensor output = mixer_.output_gate
-                                  ? gated_head_norm(scan.output, split_heads(project(x, gate_), mixer_.heads), o_norm_,
-                                                    eps_, kernels::GateActivation::swish)
-                                  : head_norm(scan.output, o_norm_, eps_);
-    return project(merge_heads(output, x.size(0)), o_);
+    return output_(scan.output, x);
   }
 
   std::string scan_path(const at::TensorOptions& options) const override {
@@ -42,9 +32,9 @@ class DeltaNetLayer : public MixerLayer {
 
  private:
   spec::DeltaNet mixer_;
-  double eps_;
   DeltaProjections inputs_;
-  at::Tensor b_, gate_, o_norm_, o_;
+  at::Tensor b_;
+  NormedOutput output_;
 };
 
 }  // namespace

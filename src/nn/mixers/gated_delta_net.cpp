@@ -9,19 +9,13 @@ class GatedDeltaNetLayer : public MixerLayer {
  public:
   GatedDeltaNetLayer(const spec::GatedDeltaNet& mixer, WeightFactory weights, const LayerSite& site)
       : mixer_(mixer),
-        eps_(site.norm_eps),
         inputs_(weights, site.d_model, mixer.heads * mixer.key_head_dim, mixer.value_heads * mixer.value_head_dim,
                 mixer.conv_width),
         a_(weights.linear("a_proj.weight", mixer.value_heads, site.d_model)),
         b_(weights.linear("b_proj.weight", mixer.value_heads, site.d_model)),
         a_log_(weights.vector("A_log", mixer.value_heads, log_uniform(0, 16))),
         dt_bias_(weights.vector("dt_bias", mixer.value_heads, time_step_bias())),
-        o_norm_(weights.vector("o_norm.weight", mixer.value_head_dim, constant(1))),
-        o_(weights.linear("o_proj.weight", site.d_model, mixer.value_heads * mixer.value_head_dim)) {
-    if (mixer.output_gate) {
-      gate_ = weights.linear("g_proj.weight", mixer.value_heads * mixer.value_head_dim, site.d_model);
-    }
-  }
+        output_(weights, site, "o_norm.weight", mixer.value_heads, mixer.value_head_dim, mixer.output_gate) {}
 
   at::Tensor forward(const LayerInput& input) const override {
     const at::Tensor& x = input.x;
@@ -33,11 +27,7 @@ class GatedDeltaNetLayer : public MixerLayer {
     const kernels::Scan scan =
         kernels::gated_delta_rule(in.q, in.k, in.v, g, beta, {.initial_state = carried(input.state, kScanSlot)});
     carry(input.state, kScanSlot, scan.state);
-    const at::Tensor output = mixer_.output_gate
-                                  ? gated_head_norm(scan.output, split_heads(project(x, gate_), mixer_.value_heads),
-                                                    o_norm_, eps_, kernels::GateActivation::swish)
-                                  : head_norm(scan.output, o_norm_, eps_);
-    return project(merge_heads(output, x.size(0)), o_);
+    return output_(scan.output, x);
   }
 
   std::string scan_path(const at::TensorOptions& options) const override {
@@ -48,9 +38,9 @@ class GatedDeltaNetLayer : public MixerLayer {
 
  private:
   spec::GatedDeltaNet mixer_;
-  double eps_;
   DeltaProjections inputs_;
-  at::Tensor a_, b_, a_log_, dt_bias_, gate_, o_norm_, o_;
+  at::Tensor a_, b_, a_log_, dt_bias_;
+  NormedOutput output_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 #include "kernels/linear_attention/linear_attention.h"
-#include "src/nn/mixers/linear_inputs.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 namespace {
@@ -16,7 +16,8 @@ class GlaLayer : public MixerLayer {
         gk_down_(weights.linear("gk_proj.0.weight", mixer.gate_rank, site.d_model)),
         gk_up_(weights.linear("gk_proj.1.weight", mixer.kv_heads * mixer.key_head_dim, mixer.gate_rank)),
         gk_bias_(weights.vector("gk_proj.1.bias", mixer.kv_heads * mixer.key_head_dim, constant(0))),
-        output_(weights, site, mixer.heads, mixer.value_head_dim, mixer.output_gate) {}
+        output_(weights, site, mixer.output_gate ? "g_norm_swish_gate.weight" : "g_norm.weight", mixer.heads,
+                mixer.value_head_dim, mixer.output_gate) {}
 
   at::Tensor forward(const LayerInput& input) const override {
     const at::Tensor& x = input.x;

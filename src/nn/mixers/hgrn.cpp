@@ -1,7 +1,7 @@
 #include "kernels/hgrn/hgrn.h"
 
 #include "src/nn/mixers/forget_gate.h"
-#include "src/nn/mixers/linear_inputs.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 namespace {

@@ -1,6 +1,6 @@
 #include "kernels/linear_attention/linear_attention.h"
 #include "src/nn/mixers/forget_gate.h"
-#include "src/nn/mixers/linear_inputs.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 namespace {

@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "kernels/momentum_delta_rule/momentum_delta_rule.h"
-#include "src/nn/mixers/linear_inputs.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 namespace {
@@ -13,7 +13,6 @@ class MomentumDeltaNetLayer : public MixerLayer {
  public:
   MomentumDeltaNetLayer(const spec::MomentumDeltaNet& mixer, WeightFactory weights, const LayerSite& site)
       : mixer_(mixer),
-        eps_(site.norm_eps),
         temperature_(std::sqrt(static_cast<double>(site.d_model))),
         q_(weights, "q", mixer.heads * mixer.key_head_dim, site.d_model, mixer.conv_width),
         k_(weights, "k", mixer.heads * mixer.key_head_dim, site.d_model, mixer.conv_width),
@@ -28,11 +27,7 @@ class MomentumDeltaNetLayer : public MixerLayer {
         mu_bias_(weights.vector("mu_bias", mixer.heads, constant(0))),
         log_factor_(weights.vector("log_factor", mixer.heads, log_uniform(0, 4))),
         d_log_(weights.vector("D_log", mixer.heads, log_uniform(0, 1))),
-        o_norm_(weights.vector("o_norm.weight", mixer.value_head_dim, constant(1))),
-        o_(weights.linear("o_proj.weight", site.d_model, mixer.heads * mixer.value_head_dim)) {
-    if (mixer.output_gate) {
-      gate_ = weights.linear("g_proj.weight", mixer.heads * mixer.value_head_dim, site.d_model);
-    }
+        output_(weights, site, "o_norm.weight", mixer.heads, mixer.value_head_dim, mixer.output_gate) {
     const at::NoGradGuard initial;
     mu_bias_.copy_(dt_bias_);  // both start as one draw
   }
@@ -67,19 +62,15 @@ class MomentumDeltaNetLayer : public MixerLayer {
         {.initial_state = carried(input.state, kStateSlot), .initial_momentum = carried(input.state, kMomentumSlot)});
     carry(input.state, kStateSlot, scan.state);
     carry(input.state, kMomentumSlot, scan.momentum);
-    const at::Tensor output = scan.output.to(x.scalar_type());
-    const at::Tensor normed = gate_.defined() ? gated_head_norm(output, heads(project(x, gate_)), o_norm_, eps_,
-                                                                kernels::GateActivation::swish)
-                                              : head_norm(output, o_norm_, eps_);
-    return project(merge_heads(normed, x.size(0)), o_);
+    return output_(scan.output.to(x.scalar_type()), x);
   }
 
  private:
   spec::MomentumDeltaNet mixer_;
-  double eps_;
   double temperature_;  ///< tau of the step size
   ConvolvedProjection q_, k_, v_;
-  at::Tensor a_, b_, m_, e_, a_log_, dt_bias_, mu_log_, mu_bias_, log_factor_, d_log_, gate_, o_norm_, o_;
+  at::Tensor a_, b_, m_, e_, a_log_, dt_bias_, mu_log_, mu_bias_, log_factor_, d_log_;
+  NormedOutput output_;
 };
 
 }  // namespace

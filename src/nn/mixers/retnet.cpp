@@ -1,5 +1,5 @@
 #include "kernels/linear_attention/linear_attention.h"
-#include "src/nn/mixers/linear_inputs.h"
+#include "src/nn/mixers/linear_parts.h"
 #include "src/spec/error.h"
 
 namespace plait::nn {
@@ -19,7 +19,8 @@ class RetNetLayer : public MixerLayer {
         q_(weights, "q", mixer.heads * mixer.key_head_dim, site.d_model, mixer.conv_width),
         k_(weights, "k", mixer.kv_heads * mixer.key_head_dim, site.d_model, mixer.conv_width),
         v_(weights, "v", mixer.kv_heads * mixer.value_head_dim, site.d_model, mixer.conv_width),
-        output_(weights, site, mixer.heads, mixer.value_head_dim, mixer.output_gate) {
+        output_(weights, site, mixer.output_gate ? "g_norm_swish_gate.weight" : "g_norm.weight", mixer.heads,
+                mixer.value_head_dim, mixer.output_gate) {
     if (mixer.key_head_dim % 2 != 0) {
       throw spec::SpecError("layers[" + std::to_string(site.layer) + "].mixer.key_head_dim",
                             std::to_string(mixer.key_head_dim) + " is odd; rotary embedding pairs the channels");

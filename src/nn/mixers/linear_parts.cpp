@@ -1,4 +1,4 @@
-#include "src/nn/mixers/linear_inputs.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 
@@ -17,12 +17,12 @@ at::Tensor ConvolvedProjection::activated(const at::Tensor& x, LayerState* state
   return conv_.defined() ? continued_conv(y, conv_, {}, state, slot, kernels::ConvActivation::silu) : y;
 }
 
-NormedOutput::NormedOutput(WeightFactory& weights, const LayerSite& site, std::int64_t heads,
+NormedOutput::NormedOutput(WeightFactory& weights, const LayerSite& site, const std::string& norm, std::int64_t heads,
                            std::int64_t value_head_dim, bool gated)
     : heads_(heads),
       eps_(site.norm_eps),
       gate_(gated ? weights.linear("g_proj.weight", heads * value_head_dim, site.d_model) : at::Tensor()),
-      norm_(weights.vector(gated ? "g_norm_swish_gate.weight" : "g_norm.weight", value_head_dim, constant(1))),
+      norm_(weights.vector(norm, value_head_dim, constant(1))),
       o_(weights.linear("o_proj.weight", site.d_model, heads * value_head_dim)) {}
 
 at::Tensor NormedOutput::operator()(const at::Tensor& output, const at::Tensor& x) const {

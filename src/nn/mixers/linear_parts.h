@@ -2,10 +2,10 @@
 
 #include "src/nn/layer.h"
 
-/// What the layers of gated linear attention with separate projections (RetNet, GLA) share.
+/// What the linear mixers share at both ends: projections with a short convolution, and the normed output.
 namespace plait::nn {
 
-/// Slots of the state: histories of the three convolutions, then the recurrent state.
+/// Slots of the state (RetNet, GLA): histories of the three convolutions, then the recurrent state.
 inline constexpr std::size_t kLinearScanSlot = 3;
 
 /// Projection with its short convolution where there is one; SiLU follows the convolution alone.
@@ -17,16 +17,17 @@ class ConvolvedProjection {
 
   at::Tensor operator()(const at::Tensor& x, LayerState* state, std::size_t slot) const;  ///< without SiLU
   at::Tensor activated(const at::Tensor& x, LayerState* state, std::size_t slot) const;
+  bool has_convolution() const { return conv_.defined(); }
 
  private:
   at::Tensor weight_, conv_;
 };
 
-/// The output of RetNet and GLA: RMSNorm per head, times swish(g_proj x) when gated, then o_proj.
+/// RMSNorm per head with the weight `norm`, times swish(g_proj x) when gated, then o_proj.
 class NormedOutput {
  public:
-  NormedOutput(WeightFactory& weights, const LayerSite& site, std::int64_t heads, std::int64_t value_head_dim,
-               bool gated);
+  NormedOutput(WeightFactory& weights, const LayerSite& site, const std::string& norm, std::int64_t heads,
+               std::int64_t value_head_dim, bool gated);
 
   /// output [G * B, T, H, V], x [G, B, T, d_model]
   at::Tensor operator()(const at::Tensor& output, const at::Tensor& x) const;
