@@ -3,13 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-// The entries are compiled for the vector units of three generations, and the loader picks.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define PLAIT_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define PLAIT_VECTOR_CLONES
-#endif
-#define PLAIT_INLINE __attribute__((always_inline)) inline
+#include "kernels/common/vector_clones.h"
 
 namespace plait::kernels {
 namespace {

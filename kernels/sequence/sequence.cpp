@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "kernels/common/check.h"
+#include "kernels/sequence/cpu_op.h"
 #include "kernels/sequence/cuda_op.h"
 
 namespace plait::kernels {
@@ -205,13 +206,15 @@ at::Tensor short_conv(const at::Tensor& x, const at::Tensor& given_weight, const
   at::Tensor past = before == 0 ? at::Tensor() : history;  // width 1 looks at no token before
   check_state("short_conv", {"history", past, {x.size(0), x.size(1), before, x.size(3)}}, x);
   if (fits_cuda_short_conv(x, weight, past)) return cuda_short_conv(x, given_weight, given_bias, activation);
-  const at::Tensor y = ShortConv::apply(x, weight, given(bias), given(past));
+  const at::Tensor y = fits_cpu_rows(x) && !past.defined() ? cpu_short_conv(x, weight, bias)
+                                                           : ShortConv::apply(x, weight, given(bias), given(past));
   return activation == ConvActivation::silu ? at::silu(y) : y;
 }
 
 at::Tensor l2norm(const at::Tensor& x) {
   check_activations("l2norm", x, 1);
   if (fits_cuda_norm(x)) return cuda_norm(x, {}, {}, 1.0, l2norm_eps, GateActivation::swish, x.scalar_type());
+  if (fits_cpu_rows(x)) return cpu_norm(x, {}, {}, 1.0, l2norm_eps);
   return Norm::apply(x, given({}), given({}), 1.0, l2norm_eps, false);
 }
 
@@ -221,6 +224,7 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, s
   const at::ScalarType out = dtype.value_or(x.scalar_type());
   if (fits_cuda_norm(x) && (out == x.scalar_type() || out == at::kBFloat16))
     return cuda_norm(x, weight, {}, static_cast<double>(x.size(-1)), eps, GateActivation::swish, out);
+  if (fits_cpu_rows(x)) return cpu_norm(x, weight, {}, static_cast<double>(x.size(-1)), eps).to(out);
   return Norm::apply(x, given(weight), given({}), static_cast<double>(x.size(-1)), eps, false).to(out);
 }
 
@@ -236,6 +240,10 @@ at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at:
   }
   if (fits_cuda_norm(x))
     return cuda_norm(x, weight, gate, static_cast<double>(x.size(-1)), eps, activation, x.scalar_type());
+  if (fits_cpu_rows(x)) {
+    const at::Tensor factor = activation == GateActivation::swish ? at::silu(gate) : at::sigmoid(gate);
+    return cpu_norm(x, weight, factor, static_cast<double>(x.size(-1)), eps);
+  }
   return Norm::apply(x, given(weight), given(gate), static_cast<double>(x.size(-1)), eps,
                      activation == GateActivation::swish);
 }

@@ -18,9 +18,8 @@ class WithoutCurriculum : public Task {
   std::vector<Load> test_loads() const override { return task_->test_loads(); }
   Load train_load(std::int64_t, std::int64_t) const override { return task_->test_loads().back(); }
   bool reads_positions() const override { return task_->reads_positions(); }
-  Batch make(const std::vector<std::uint64_t>& seeds, std::uint64_t step, std::int64_t batch, Load load, Split split,
-             at::Device device) const override {
-    return task_->make(seeds, step, batch, load, split, device);
+  Batch make(const at::Tensor& keys, std::int64_t batch, Load load, Split split) const override {
+    return task_->make(keys, batch, load, split);
   }
 
  private:
