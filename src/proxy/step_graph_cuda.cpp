@@ -1,4 +1,5 @@
 #include <ATen/cuda/CUDAGraph.h>
+#include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <torch/torch.h>
 
@@ -15,6 +16,8 @@ class CudaStepGraphs : public StepGraphs {
     auto graph = std::make_unique<at::cuda::CUDAGraph>();
     const c10::cuda::CUDAStream stream = c10::cuda::getStreamFromPool();
     c10::cuda::device_synchronize();
+    // The same step has just run by operations: what it took would stand beside what the graph takes.
+    c10::cuda::CUDACachingAllocator::emptyCache();
     const c10::cuda::CUDAStreamGuard guard(stream);
     graph->capture_begin(pool_, cudaStreamCaptureModeThreadLocal);
     try {
