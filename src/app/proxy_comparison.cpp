@@ -17,7 +17,7 @@ struct Defaults {
 
 Defaults defaults(proxy::Tier tier) {
   switch (tier) {
-    case proxy::Tier::tiny: return {1200, 32, 2, {5e-3, 1e-2}};
+    case proxy::Tier::tiny: return {800, 32, 2, {5e-3, 1e-2}};
     case proxy::Tier::small: return {1600, 64, 3, {3e-3, 5e-3, 1e-2}};
     case proxy::Tier::full: return {3000, 256, 3, {1e-3, 3e-3, 1e-2}};
   }

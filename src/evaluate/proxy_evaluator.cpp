@@ -27,7 +27,7 @@ Failure failure_of(const std::string& reason) {
 std::vector<Rung> proxy_ladder(proxy::Tier tier) {
   switch (tier) {
     case proxy::Tier::tiny:
-      return {{.tasks = {{"mqar"}}, .steps = 1200, .batch = 32, .seeds = 2, .learning_rates = {5e-3, 1e-2}}};
+      return {{.tasks = {{"mqar"}}, .steps = 800, .batch = 32, .seeds = 2, .learning_rates = {5e-3, 1e-2}}};
     case proxy::Tier::small:
       return {
           {.tasks = {{"mqar"}}, .steps = 500, .batch = 64, .seeds = 1, .learning_rates = {3e-3, 5e-3, 1e-2}},

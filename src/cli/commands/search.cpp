@@ -30,7 +30,7 @@ struct Options {
 /// The measured layouts as a table, one row per proxy model; empty when there are none.
 std::string measured_text(const app::StudyResults& results) {
   if (results.measurements.empty()) return "";
-  // "tiny on cpu: mqar, 1200 steps of 32, 2 seeds, learning rate 0.01": all but the rate is common to all.
+  // "tiny on cpu: mqar, 800 steps of 32, 2 seeds, learning rate 0.01": all but the rate is common to all.
   constexpr std::string_view kRate = ", learning rate ";
   const std::string& how = results.measurements.front().name;
   std::vector<std::vector<std::string>> rows = {{"trial", "proxy recall", "accuracy", "locked in", "lr", "layout"}};
