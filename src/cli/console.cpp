@@ -83,13 +83,6 @@ void Console::end_progress() {
   line_open_ = false;
 }
 
-void write_file(const std::string& file, std::string_view content) {
-  std::ofstream out(file, std::ios::binary);
-  out.write(content.data(), static_cast<std::streamsize>(content.size()));
-  out.close();
-  if (!out) throw std::system_error(errno, std::generic_category(), fmt::format("cannot write {}", file));
-}
-
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& right) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {

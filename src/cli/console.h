@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "search/study.h"
+#include "src/app/output.h"
 #include "src/evaluate/proxy_evaluator.h"
 
 namespace plait::cli {
@@ -51,8 +52,7 @@ struct Context {
   int exit_code = 0;
 };
 
-/// Writes a file; throws std::system_error that names it.
-void write_file(const std::string& file, std::string_view content);
+using app::write_file;
 
 /// A table with padded columns; the first row is the header. Columns in `right` are right-aligned.
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::vector<std::size_t>& right = {});
