@@ -61,6 +61,11 @@ void load_recommended(State& s) {
   s.select(static_cast<std::size_t>(at - s.results()->trials.begin()), false);
 }
 
+template <std::size_t Row>
+void show_panel(State& s) {
+  s.focus_panel = panel_table()[Row].title;
+}
+
 constexpr ImGuiKeyChord kCtrl = ImGuiMod_Ctrl, kShift = ImGuiMod_Shift, kAlt = ImGuiMod_Alt;
 
 const std::array kCommands = {
@@ -209,6 +214,17 @@ const std::array kCommands = {
               s.reset_docks = true;
             },
             nullptr},
+
+    Command{"panel.frontier", "Panels", "Frontier", kCtrl | ImGuiKey_1, show_panel<0>, nullptr},
+    Command{"panel.parallel", "Panels", "Parallel", kCtrl | ImGuiKey_2, show_panel<1>, nullptr},
+    Command{"panel.history", "Panels", "History", kCtrl | ImGuiKey_3, show_panel<2>, nullptr},
+    Command{"panel.layout", "Panels", "Layout", kCtrl | ImGuiKey_4, show_panel<3>, nullptr},
+    Command{"panel.run", "Panels", "Run", kCtrl | ImGuiKey_5, show_panel<4>, nullptr},
+    Command{"panel.trials", "Panels", "Trials", kCtrl | ImGuiKey_6, show_panel<5>, nullptr},
+    Command{"panel.breakdown", "Panels", "Breakdown", kCtrl | ImGuiKey_7, show_panel<6>, nullptr},
+    Command{"panel.sweep", "Panels", "Context sweep", kCtrl | ImGuiKey_8, show_panel<7>, nullptr},
+    Command{"panel.compare", "Panels", "Compare", kCtrl | ImGuiKey_9, show_panel<8>, nullptr},
+    Command{"panel.export", "Panels", "Export", 0, show_panel<9>, nullptr},
 
     Command{"help.palette", "Help", "All commands...", kCtrl | ImGuiKey_P, [](State& s) { s.palette_open = true; }, nullptr},
     Command{"help.keys", "Help", "Keys and mouse", ImGuiKey_F1, [](State& s) { s.help_open = !s.help_open; }, nullptr,

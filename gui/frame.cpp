@@ -40,7 +40,7 @@ void draw_menu_item(const Command& command, State& state) {
 
 void draw_menus(State& state) {
   if (!ImGui::BeginMainMenuBar()) return;
-  for (const char* menu : {"File", "Edit", "Layout", "Study", "View", "Help"}) {
+  for (const char* menu : {"File", "Edit", "Layout", "Study", "View", "Panels", "Help"}) {
     if (!ImGui::BeginMenu(menu)) continue;
     for (const Command& command : command_table()) {
       if (std::string_view(command.menu) == menu) draw_menu_item(command, state);
@@ -50,16 +50,6 @@ void draw_menus(State& state) {
         if (ImGui::MenuItem(path.c_str())) state.open(path);
       }
       ImGui::EndMenu();
-    }
-    if (std::string_view(menu) == "View") {
-      ImGui::SeparatorText("Panels");
-      for (const Panel& panel : panel_table()) {
-        bool open = !state.settings.hidden.contains(panel.title);
-        if (ImGui::MenuItem(panel.title, nullptr, &open)) {
-          open ? void(state.settings.hidden.erase(panel.title)) : void(state.settings.hidden.insert(panel.title));
-        }
-        hint(panel.help);
-      }
     }
     ImGui::EndMenu();
   }

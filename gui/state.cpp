@@ -243,7 +243,7 @@ void State::take(app::Snapshot fresh) {
   if (document.layout.layers.empty()) {
     if (const search::Trial* best = app::recommended(*snapshot.results)) {
       const auto at = std::ranges::find(snapshot.results->trials, best->id, &search::Trial::id);
-      load_row(static_cast<std::size_t>(at - snapshot.results->trials.begin()));
+      select(static_cast<std::size_t>(at - snapshot.results->trials.begin()), false);
     }
   }
   undo_.clear();

@@ -91,6 +91,7 @@ void apply_theme(report::Theme theme, double scale) {
   style.TabBarOverlineSize = 2;
   style.DockingSeparatorSize = 3;
   style.WindowMenuButtonPosition = ImGuiDir_None;
+  style.DockingNodeHasCloseButton = false;  // every tab has its own
   style.ScaleAllSizes(static_cast<float>(scale));
   style.FontScaleMain = static_cast<float>(scale);
 

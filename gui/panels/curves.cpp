@@ -209,7 +209,7 @@ void draw_sweep(State& state) {
   ImPlot::SetupAxisScale(ImAxis_Y1, ImPlotScale_Log10);
   const double y_low = any ? low / unit.factor / 1.4 : 0.1, y_high = any ? high / unit.factor * 1.4 : 1;
   ImPlot::SetupAxesLimits(9.7, 21.3, y_low, y_high, ImPlotCond_Always);
-  ImPlot::SetupAxisFormat(ImAxis_Y1, "%.3g");
+  ImPlot::SetupAxisFormat(ImAxis_Y1, "%g");
   ImPlot::SetupFinish();
   for (std::size_t k = lines.size(); k-- > 0;) {
     Line& line = lines[k];

@@ -389,9 +389,8 @@ void draw_layout(State& state) {
     ImGui::TextWrapped("The study would not propose it: %s", reason.c_str());
     ImGui::PopStyleColor();
   }
-  draw_values(state, answer);
-  ImGui::Separator();
   draw_budgets(state, answer);
+  draw_values(state, answer);
   ImGui::Separator();
   draw_fill(state, all);
   draw_dimensions(state);

@@ -27,10 +27,11 @@ struct AxisRange {
   }
 };
 
-/// Metrics that differ between trials; the others say nothing here.
-std::vector<AxisRange> axes_of(const app::TrialTable& table) {
+/// Metrics that differ between trials (the others say nothing here), the objectives first, as many as find room.
+std::vector<AxisRange> axes_of(const app::TrialTable& table, std::size_t most) {
   std::vector<AxisRange> axes;
   for (const app::TrialTable::Column& column : table.columns) {
+    if (axes.size() == most) break;
     AxisRange axis{.column = &column, .low = INFINITY, .high = -INFINITY};
     for (const double value : column.value) {
       if (!std::isfinite(value)) continue;
@@ -52,7 +53,8 @@ void draw_parallel(State& state) {
     return;
   }
   const app::TrialTable& table = *state.table();
-  const std::vector<AxisRange> axes = axes_of(table);
+  const auto most = static_cast<std::size_t>(std::max(2.0F, ImGui::GetContentRegionAvail().x / px(105)));
+  const std::vector<AxisRange> axes = axes_of(table, most);
   if (axes.size() < 2) {
     centred_hint("Fewer than two metrics differ between these trials.");
     return;
@@ -116,11 +118,13 @@ void draw_parallel(State& state) {
       const float at = std::clamp(x - width / 2, corner.x, corner.x + room.x - width);
       draw->AddText({at, y}, ink, text.c_str());
     };
-    const std::string title = metric_title(axis.column->metric);
-    // Titles take turns on two lines, so that neighbours do not run into each other.
-    label(title, corner.y + (k % 2 == 0 ? 0 : 0.95F * line), colours().ink);
-    label(report::format_value(axis.high, axis.column->metric.unit), top - 1.0F * line + (k % 2 == 0 ? 0 : 0.0F), colours().muted);
-    label(report::format_value(axis.low, axis.column->metric.unit), bottom + px(2), colours().muted);
+    const auto value_label = [&](double value) {
+      const bool rounding = std::abs(value) < 1e-9 * (axis.high - axis.low);
+      return report::format_value(rounding ? 0 : value, axis.column->metric.unit);
+    };
+    label(metric_title(axis.column->metric), corner.y, colours().ink);
+    label(value_label(axis.high), top - 1.1F * line, colours().muted);
+    label(value_label(axis.low), bottom + px(2), colours().muted);
 
     ImGui::SetCursorScreenPos({x - px(10), top});
     ImGui::PushID(static_cast<int>(k));

@@ -12,7 +12,11 @@ namespace plait::gui {
 
 std::string metric_title(const search::Metric& metric) {
   const std::size_t at = metric.name.find('@');
-  return report::metric_label(metric) + (at == std::string::npos ? "" : " at " + metric.name.substr(at + 1));
+  std::string title = report::metric_label(metric);
+  // Where a column of its own would show the unit, the name has to tell apart what is counted.
+  if (metric.unit.starts_with("flops")) title += " FLOPs";
+  if (metric.unit == "parameters" && title != "Parameters") title += " parameters";
+  return title + (at == std::string::npos ? "" : " at " + metric.name.substr(at + 1));
 }
 
 std::string value_text(const app::TrialTable::Column& column, std::size_t row) {

@@ -31,8 +31,8 @@ WhatIf::WhatIf(StudySpec study) : study_(std::move(study)), graph_(study_.space)
   for (const auto& evaluator : evaluators_) {
     for (search::Metric& metric : evaluator->metrics()) metrics_.push_back(std::move(metric));
   }
-  std::ranges::stable_partition(metrics_, [&](const search::Metric& metric) {
-    return std::ranges::find(study_.objectives, metric.name, &search::Objective::metric) != study_.objectives.end();
+  std::ranges::stable_sort(metrics_, {}, [&](const search::Metric& metric) {
+    return std::ranges::find(study_.objectives, metric.name, &search::Objective::metric) - study_.objectives.begin();
   });
 }
 
