@@ -56,7 +56,9 @@ TEST_F(AppTest, DrawsWithoutAStudyAndSaysHowToOpenOne) {
   app.frame(5);
   for (const Panel& panel : panel_table()) show(panel.title);
   for (const Command& command : command_table()) {
-    if (command.id == "file.sample" || command.id == "file.quit" || command.id == "help.tour") continue;
+    if (command.id == "file.sample" || command.id == "file.quit" || command.id == "help.tour" || command.id == "study.start") {
+      continue;
+    }
     run_command(command, app.state);
     app.frame(2);
     app.state.question.reset();
@@ -80,9 +82,7 @@ TEST_F(AppTest, EveryCommandRunsFromItsShortcutAndFromTheMenu) {
     ImGui::ClosePopupToLevel(0, false);
     app.frame(3);
     ASSERT_TRUE(app.click("##MainMenuBar", command.menu));
-    const bool there = app.find("##Menu_00", command.label) != nullptr;
-    EXPECT_TRUE(there);
-    if (there) app.click("##Menu_00", command.label);
+    ASSERT_TRUE(app.click(std::string(command.menu) + "###Menu", command.label));
     app.state.question.reset();
     app.state.palette_open = false;
     app.frame(3);
@@ -143,13 +143,13 @@ TEST_F(AppTest, DraggingALayerMovesIt) {
 TEST_F(AppTest, HoveringAndClickingAPointOfTheFrontier) {
   open();
   const Cloud& cloud = app.state.cloud();
-  // Where the plot draws the last point of the staircase is found as a person would: by moving along until it answers.
+  // Where the plot draws the second point of the staircase is found as a person would: by moving along until it answers.
   const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
   ASSERT_NE(window, nullptr);
-  const std::uint32_t wanted = cloud.rows[cloud.staircase.front()];
+  const std::uint32_t wanted = cloud.rows[cloud.staircase[1]];
   bool found = false;
   for (float y = window->Pos.y + 60; y < window->Pos.y + window->Size.y - 60 && !found; y += 8) {
-    for (float x = window->Pos.x + 60; x < window->Pos.x + 160 && !found; x += 8) {
+    for (float x = window->Pos.x + 60; x < window->Pos.x + 260 && !found; x += 8) {
       app.move({x, y});
       if (app.state.hovered != wanted) continue;
       found = true;
@@ -182,7 +182,6 @@ TEST_F(AppTest, ThePaletteRunsWhatIsTyped) {
 
 TEST_F(AppTest, ShortcutsOfSingleLettersDoNotFireWhileTyping) {
   open();
-  ASSERT_TRUE(app.click("Trials", "##Filter") || app.find("Trials", "") == nullptr);
   const std::size_t pins = app.state.document.pins.size();
   for (const ItemRecorder::Item* item : app.labelled()) {
     if (item->window == "Layout" && item->label == "Notation") {
