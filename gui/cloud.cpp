@@ -58,10 +58,10 @@ Cloud make_cloud(const app::TrialTable& table, std::span<const search::Objective
     cloud.xs.push_back(cloud.x.coordinate(x_value));
     cloud.ys.push_back(cloud.y.coordinate(y_value));
     cloud.rows.push_back(static_cast<std::uint32_t>(row));
-    cloud.kinds.push_back(table.is_baseline(row)  ? PointKind::baseline
-                          : !table.feasible[row]  ? PointKind::infeasible
-                          : table.on_front[row]   ? PointKind::study_front
-                                                  : PointKind::dominated);
+    cloud.kinds.push_back(table.is_baseline(row) ? PointKind::baseline
+                          : !table.feasible[row] ? PointKind::infeasible
+                          : table.on_front[row]  ? PointKind::study_front
+                                                 : PointKind::dominated);
   }
   // The front of the two: by x from the best, whatever improves y.
   const double x_sign = cloud.x.direction == search::Direction::minimize ? 1 : -1;

@@ -17,14 +17,20 @@ namespace fs = std::filesystem;
 
 bool has_study(const State& s) { return s.has_rows(); }
 bool has_layout(const State& s) { return s.what_if && !s.document.layout.layers.empty(); }
-bool searches(const State& s) { return s.snapshot.phase == app::Phase::running || s.snapshot.phase == app::Phase::paused; }
+bool searches(const State& s) {
+  return s.snapshot.phase == app::Phase::running || s.snapshot.phase == app::Phase::paused;
+}
 
 void ask(State& state, FileQuestion question) { state.question = std::move(question); }
 
 void save_figure(State& state, bool svg) {
   const std::string extension = svg ? ".svg" : ".png";
-  ask(state, {.title = "Save the frontier as a figure", .button = "Save", .save = true, .extension = extension,
-              .name = "frontier" + extension, .answer = [&state, svg](const fs::path& file) {
+  ask(state, {.title = "Save the frontier as a figure",
+              .button = "Save",
+              .save = true,
+              .extension = extension,
+              .name = "frontier" + extension,
+              .answer = [&state, svg](const fs::path& file) {
                 state.attempt([&] {
                   const report::Figure figure = app::frontier_figure(*state.results(), state.view.x, state.view.y);
                   const report::FigureOptions options{.theme = state.settings.theme};

@@ -13,13 +13,13 @@
 namespace plait::gui {
 
 struct Command {
-  std::string_view id;        ///< "view.dark"
-  const char* menu;           ///< "View"
-  const char* label;          ///< "Dark theme"
-  ImGuiKeyChord shortcut;     ///< 0: none
+  std::string_view id;     ///< "view.dark"
+  const char* menu;        ///< "View"
+  const char* label;       ///< "Dark theme"
+  ImGuiKeyChord shortcut;  ///< 0: none
   void (*run)(State&);
-  bool (*possible)(const State&);            ///< nullptr: always
-  bool (*checked)(const State&) = nullptr;   ///< nullptr: no check mark
+  bool (*possible)(const State&);           ///< nullptr: always
+  bool (*checked)(const State&) = nullptr;  ///< nullptr: no check mark
 };
 
 std::span<const Command> command_table();

@@ -23,8 +23,10 @@ void arrange(ImGuiID space) {
   ImGui::DockBuilderSetNodeSize(space, size);
   ImGuiID top = 0, bottom = 0, places[4] = {};
   ImGui::DockBuilderSplitNode(space, ImGuiDir_Down, 0.36F, &bottom, &top);
-  ImGui::DockBuilderSplitNode(top, ImGuiDir_Right, 0.42F, &places[static_cast<int>(Place::side)], &places[static_cast<int>(Place::main)]);
-  ImGui::DockBuilderSplitNode(bottom, ImGuiDir_Right, 0.42F, &places[static_cast<int>(Place::corner)], &places[static_cast<int>(Place::bottom)]);
+  ImGui::DockBuilderSplitNode(top, ImGuiDir_Right, 0.42F, &places[static_cast<int>(Place::side)],
+                              &places[static_cast<int>(Place::main)]);
+  ImGui::DockBuilderSplitNode(bottom, ImGuiDir_Right, 0.42F, &places[static_cast<int>(Place::corner)],
+                              &places[static_cast<int>(Place::bottom)]);
   for (const Panel& panel : panel_table()) {
     ImGui::DockBuilderDockWindow(panel.title, places[static_cast<int>(panel.place)]);
   }
@@ -67,8 +69,10 @@ void draw_menus(State& state) {
   if (ImGui::GetContentRegionAvail().x > width) {
     ImGui::SetCursorPosX(ImGui::GetWindowWidth() - width);
     if (searches) {
-      const float share = now.progress.total == 0 ? 0 : static_cast<float>(now.progress.done) / static_cast<float>(now.progress.total);
-      ImGui::ProgressBar(share, {bar, ImGui::GetTextLineHeight()}, now.phase == app::Phase::paused ? "paused" : nullptr);
+      const float share =
+          now.progress.total == 0 ? 0 : static_cast<float>(now.progress.done) / static_cast<float>(now.progress.total);
+      ImGui::ProgressBar(share, {bar, ImGui::GetTextLineHeight()},
+                         now.phase == app::Phase::paused ? "paused" : nullptr);
     }
     muted_text(status);
   }
@@ -106,7 +110,8 @@ void draw_palette(State& state) {
   }
   if (ImGui::IsWindowAppearing()) ImGui::SetKeyboardFocusHere();
   ImGui::SetNextItemWidth(-1);
-  const bool entered = ImGui::InputTextWithHint("##search", "Type what you want to do", &state.palette_text, ImGuiInputTextFlags_EnterReturnsTrue);
+  const bool entered = ImGui::InputTextWithHint("##search", "Type what you want to do", &state.palette_text,
+                                                ImGuiInputTextFlags_EnterReturnsTrue);
   if (ImGui::IsItemEdited()) state.palette_at = 0;
   const std::vector<const Command*> found = matching_commands(state.palette_text);
   const int count = static_cast<int>(found.size());
@@ -119,12 +124,15 @@ void draw_palette(State& state) {
     for (int i = 0; i < count; ++i) {
       const Command& command = *found[static_cast<std::size_t>(i)];
       ImGui::BeginDisabled(!is_possible(command, state));
-      if (ImGui::Selectable(fmt::format("{}##{}", command.label, command.id).c_str(), i == state.palette_at)) chosen = &command;
+      if (ImGui::Selectable(fmt::format("{}##{}", command.label, command.id).c_str(), i == state.palette_at))
+        chosen = &command;
       ImGui::EndDisabled();
       const std::string keys = fmt::format("{}   {}", shortcut_text(command), command.menu);
-      ImGui::SameLine(std::max(px(200), ImGui::GetWindowWidth() - ImGui::GetStyle().ScrollbarSize - ImGui::CalcTextSize(keys.c_str()).x - px(4)));
+      ImGui::SameLine(std::max(px(200), ImGui::GetWindowWidth() - ImGui::GetStyle().ScrollbarSize -
+                                            ImGui::CalcTextSize(keys.c_str()).x - px(4)));
       muted_text(keys);
-      if (i == state.palette_at && (ImGui::IsKeyPressed(ImGuiKey_DownArrow) || ImGui::IsKeyPressed(ImGuiKey_UpArrow))) ImGui::SetScrollHereY();
+      if (i == state.palette_at && (ImGui::IsKeyPressed(ImGuiKey_DownArrow) || ImGui::IsKeyPressed(ImGuiKey_UpArrow)))
+        ImGui::SetScrollHereY();
     }
   }
   ImGui::EndChild();
@@ -141,14 +149,15 @@ void draw_help(State& state) {
   ImGui::SetNextWindowPos(ImGui::GetMainViewport()->GetCenter(), ImGuiCond_Appearing, {0.5F, 0.5F});
   ImGui::SetNextWindowSize({px(560), px(520)}, ImGuiCond_Appearing);
   if (ImGui::Begin("Keys and mouse", &state.help_open, ImGuiWindowFlags_NoDocking)) {
-    constexpr std::array<std::array<const char*, 2>, 8> kMouse = {{{"wheel", "zoom the plot under the mouse (over an axis: that axis)"},
-                                                                  {"drag", "move the plot"},
-                                                                  {"click a point", "open its layout in the editor"},
-                                                                  {"Ctrl and click", "select more than one"},
-                                                                  {"Shift and drag", "select all points in a box"},
-                                                                  {"double click", "show all points"},
-                                                                  {"drag a layer", "move it to another depth"},
-                                                                  {"drop a file", "open a study, model or trainer's config"}}};
+    constexpr std::array<std::array<const char*, 2>, 8> kMouse = {
+        {{"wheel", "zoom the plot under the mouse (over an axis: that axis)"},
+         {"drag", "move the plot"},
+         {"click a point", "open its layout in the editor"},
+         {"Ctrl and click", "select more than one"},
+         {"Shift and drag", "select all points in a box"},
+         {"double click", "show all points"},
+         {"drag a layer", "move it to another depth"},
+         {"drop a file", "open a study, model or trainer's config"}}};
     if (ImGui::BeginTable("keys", 2, ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit)) {
       for (const auto& [keys, text] : kMouse) {
         ImGui::TableNextRow();
@@ -177,7 +186,9 @@ void draw_about(State& state) {
   ImGui::SetNextWindowPos(ImGui::GetMainViewport()->GetCenter(), ImGuiCond_Appearing, {0.5F, 0.5F});
   if (!ImGui::BeginPopupModal("About plait", nullptr, ImGuiWindowFlags_AlwaysAutoResize)) return;
   ImGui::TextUnformatted("plait " PLAIT_VERSION " finds hybrid language-model layouts.");
-  muted_text("Costs are exact counts and calibrated estimates; recall is a prior from published results\nunless it says measured. Apache-2.0.");
+  muted_text(
+      "Costs are exact counts and calibrated estimates; recall is a prior from published results\nunless it says "
+      "measured. Apache-2.0.");
   muted_text("Drawn with Dear ImGui and ImPlot (MIT) and Inter (SIL OFL).");
   muted_text("A screen reader cannot read this window: `plait show`, its HTML report and CSV hold the same.");
   if (ImGui::Button("Close") || ImGui::IsKeyPressed(ImGuiKey_Escape)) ImGui::CloseCurrentPopup();
@@ -190,11 +201,18 @@ struct TourStep {
   const char* text;
 };
 constexpr std::array kTour = {
-    TourStep{"Frontier", "The frontier", "Every point is a layout. Blue ones are the best that can be had: no other is better in both metrics. Click one and it opens on the right."},
-    TourStep{"Layout", "The layout", "Layers from first to last. Choose one, press a mixer's letter below, and all numbers answer at once. Improve finds the best single change."},
-    TourStep{"Trials", "All trials", "Sort by any column, or type a filter such as recall>0.5 kv_cache_bytes<2G. Every view follows it."},
-    TourStep{"Context sweep", "At other contexts", "What the layout costs from 1K to 2M tokens. Pin layouts with P to see several."},
-    TourStep{"Export", "Into your trainer", "When you have found one: the files that flash-linear-attention or flame load, ready to copy or write."},
+    TourStep{"Frontier", "The frontier",
+             "Every point is a layout. Blue ones are the best that can be had: no other is better in both metrics. "
+             "Click one and it opens on the right."},
+    TourStep{"Layout", "The layout",
+             "Layers from first to last. Choose one, press a mixer's letter below, and all numbers answer at once. "
+             "Improve finds the best single change."},
+    TourStep{"Trials", "All trials",
+             "Sort by any column, or type a filter such as recall>0.5 kv_cache_bytes<2G. Every view follows it."},
+    TourStep{"Context sweep", "At other contexts",
+             "What the layout costs from 1K to 2M tokens. Pin layouts with P to see several."},
+    TourStep{"Export", "Into your trainer",
+             "When you have found one: the files that flash-linear-attention or flame load, ready to copy or write."},
 };
 
 void draw_tour(State& state) {
@@ -206,7 +224,9 @@ void draw_tour(State& state) {
     ImGui::GetForegroundDrawList()->AddRect(panel->Pos, panel->Pos + panel->Size, colours().baseline, px(6), px(3));
     ImGui::SetNextWindowPos(panel->Pos + panel->Size * 0.5F, ImGuiCond_Always, {0.5F, 0.5F});
   }
-  if (ImGui::Begin("Tour", nullptr, ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoDocking | ImGuiWindowFlags_NoSavedSettings)) {
+  if (ImGui::Begin("Tour", nullptr,
+                   ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoDocking |
+                       ImGuiWindowFlags_NoSavedSettings)) {
     ImGui::BringWindowToDisplayFront(ImGui::GetCurrentWindow());
     ImGui::PushFont(bold_font(), 0);
     ImGui::TextUnformatted(step.title);
@@ -237,8 +257,9 @@ void draw_messages(State& state) {
     ImGui::SetNextWindowBgAlpha(0.97F);
     ImGui::PushStyleColor(ImGuiCol_Border, message.bad ? colours().worse : colours().front);
     ImGui::PushStyleVar(ImGuiStyleVar_WindowBorderSize, px(2));
-    constexpr ImGuiWindowFlags kPlain = ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoSavedSettings |
-                                        ImGuiWindowFlags_NoFocusOnAppearing | ImGuiWindowFlags_NoNav | ImGuiWindowFlags_NoDocking | ImGuiWindowFlags_NoMove;
+    constexpr ImGuiWindowFlags kPlain = ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_AlwaysAutoResize |
+                                        ImGuiWindowFlags_NoSavedSettings | ImGuiWindowFlags_NoFocusOnAppearing |
+                                        ImGuiWindowFlags_NoNav | ImGuiWindowFlags_NoDocking | ImGuiWindowFlags_NoMove;
     if (ImGui::Begin(fmt::format("##message {}", i).c_str(), nullptr, kPlain)) {
       ImGui::PushTextWrapPos(px(560));
       ImGui::TextUnformatted(message.text.c_str());

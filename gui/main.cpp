@@ -30,14 +30,19 @@ int main(int argc, char** argv) {
   app.add_option("WHAT", open, "folder of a search, study file, model file, or a trainer's config");
   app.add_option("--screenshot", screenshot, "write a PNG of the window and end");
   app.add_option("--do", options.commands, "commands to run first, by id (view.dark, layout.pin, ...)");
-  app.add_option("--width", options.width, "of the window, in pixels")->check(CLI::Range(320, 16384))->capture_default_str();
-  app.add_option("--height", options.height, "of the window, in pixels")->check(CLI::Range(240, 16384))->capture_default_str();
+  app.add_option("--width", options.width, "of the window, in pixels")
+      ->check(CLI::Range(320, 16384))
+      ->capture_default_str();
+  app.add_option("--height", options.height, "of the window, in pixels")
+      ->check(CLI::Range(240, 16384))
+      ->capture_default_str();
   app.add_option("--scale", options.scale, "size of text and controls; 0 asks the screen")->check(CLI::Range(0.0, 4.0));
   app.add_flag("--fresh", fresh, "as on the first start: no settings are read or kept");
-  app.footer("Examples:\n"
-             "  plait-gui run                              the folder of a search, finished or running\n"
-             "  plait-gui examples/laptop.json             a study file fills the form of a new study\n"
-             "  plait-gui run --do view.dark --screenshot window.png");
+  app.footer(
+      "Examples:\n"
+      "  plait-gui run                              the folder of a search, finished or running\n"
+      "  plait-gui examples/laptop.json             a study file fills the form of a new study\n"
+      "  plait-gui run --do view.dark --screenshot window.png");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -158,7 +158,8 @@ void State::open(const fs::path& path) {
     set_layout(named.model.layout, path.filename().string());
     remember(path);
     for (const std::string& note : named.notes) say(note);
-    if (!what_if) complain("open or start a study too: its model, hardware and context are what layouts are costed with");
+    if (!what_if)
+      complain("open or start a study too: its model, hardware and context are what layouts are costed with");
   });
 }
 
@@ -180,14 +181,14 @@ void State::start(const app::StudySpec& study, const fs::path& folder, bool resu
   });
 }
 
-void State::open_overlay(const fs::path& folder) {
-  overlay_session.open(folder);
-}
+void State::open_overlay(const fs::path& folder) { overlay_session.open(folder); }
 
 void State::close_overlay() { overlay_session.close(); }
 
 bool State::busy() const {
-  const auto works = [](const app::Snapshot& s) { return s.phase == app::Phase::running || s.phase == app::Phase::loading; };
+  const auto works = [](const app::Snapshot& s) {
+    return s.phase == app::Phase::running || s.phase == app::Phase::loading;
+  };
   return works(snapshot) || works(overlay);
 }
 
@@ -273,7 +274,8 @@ const Cloud& State::cloud() {
   const auto& columns = table()->columns;
   if (!has_metric(*table(), view.x)) view.x = columns[std::min<std::size_t>(1, columns.size() - 1)].metric.name;
   if (!has_metric(*table(), view.y)) view.y = columns[0].metric.name;
-  const std::string key = fmt::format("{} {} {} {} {} {}", snapshot.version, view.x, view.y, view.x_log, view.y_log, until);
+  const std::string key =
+      fmt::format("{} {} {} {} {} {}", snapshot.version, view.x, view.y, view.x_log, view.y_log, until);
   if (key != cloud_key_) {
     cloud_key_ = key;
     ++cloud_version_;
@@ -486,7 +488,8 @@ void State::best_within() {
         next.layout = std::move(*best);
         if (next.reference.layers.empty()) next.reference = next.layout;
       });
-      say(fmt::format("the best {} of all {} layouts inside the budgets", goal, results() ? results()->layouts : "legal"));
+      say(fmt::format("the best {} of all {} layouts inside the budgets", goal,
+                      results() ? results()->layouts : "legal"));
     } else {
       say("no layout is inside the budgets");
     }
@@ -497,7 +500,8 @@ void State::pin() {
   if (document.layout.layers.empty()) return;
   const app::WhatIf::Answer* now = answer();
   const bool edited = !(document.layout == document.reference);
-  const std::string name = edited || document.origin.empty() ? (now ? now->notation : spec::letters(document.layout)) : document.origin;
+  const std::string name =
+      edited || document.origin.empty() ? (now ? now->notation : spec::letters(document.layout)) : document.origin;
   if (std::ranges::find(document.pins, document.layout, &Pin::layout) != document.pins.end()) {
     say("this layout is pinned already");
     return;
@@ -519,7 +523,8 @@ void State::redo() {
 const app::WhatIf::Answer* State::answer_for(const spec::Layout& layout) {
   if (!what_if || layout.layers.empty()) return nullptr;
   constexpr std::size_t kKept = 32;
-  const auto known = std::ranges::find(answers_, layout, [](const auto& entry) -> const spec::Layout& { return entry.first; });
+  const auto known =
+      std::ranges::find(answers_, layout, [](const auto& entry) -> const spec::Layout& { return entry.first; });
   if (known != answers_.end()) {
     answers_.splice(answers_.begin(), answers_, known);
   } else {
@@ -536,7 +541,8 @@ const std::vector<costmodel::CostReport>& State::sweep(const spec::Layout& layou
   static const std::vector<costmodel::CostReport> kNothing;
   if (!what_if || layout.layers.empty()) return kNothing;
   constexpr std::size_t kKept = 24;
-  const auto known = std::ranges::find(sweeps_, layout, [](const auto& entry) -> const spec::Layout& { return entry.first; });
+  const auto known =
+      std::ranges::find(sweeps_, layout, [](const auto& entry) -> const spec::Layout& { return entry.first; });
   if (known != sweeps_.end()) return known->second;
   if (sweeps_.size() == kKept) sweeps_.pop_front();
   const app::WhatIf::Answer* costs = answer_for(layout);
@@ -570,7 +576,8 @@ void State::save_session() {
       return spec::Json(spec::to_json(model));
     };
     if (!document.layout.layers.empty()) {
-      out["layout"] = {{"name", document.origin}, {"model", layers(document.layout)}, {"reference", layers(document.reference)}};
+      out["layout"] = {
+          {"name", document.origin}, {"model", layers(document.layout)}, {"reference", layers(document.reference)}};
     }
     out["pins"] = spec::OrderedJson::array();
     for (const Pin& pin : document.pins) out["pins"].push_back({{"name", pin.name}, {"model", layers(pin.layout)}});

@@ -31,9 +31,9 @@ struct Pin {
 
 /// What undo goes back to.
 struct Document {
-  spec::Layout layout;            ///< in the editor
-  std::string origin;             ///< of the layout: "trial 9", "Transformer", "pasted"
-  spec::Layout reference;         ///< changes are shown against it
+  spec::Layout layout;     ///< in the editor
+  std::string origin;      ///< of the layout: "trial 9", "Transformer", "pasted"
+  spec::Layout reference;  ///< changes are shown against it
   std::vector<Pin> pins;
 
   bool operator==(const Document&) const = default;
@@ -64,9 +64,9 @@ struct FileQuestion {
   std::string title;
   std::string button;
   bool folder = false;
-  bool save = false;         ///< may name something that is not there yet
-  std::string extension{};   ///< shown files end in it
-  std::string name{};        ///< to start with
+  bool save = false;        ///< may name something that is not there yet
+  std::string extension{};  ///< shown files end in it
+  std::string name{};       ///< to start with
   std::function<void(const std::filesystem::path&)> answer;
 };
 
@@ -129,9 +129,9 @@ class State {
 
   Settings settings;
   View view;
-  std::size_t until = SIZE_MAX;  ///< trials seen by the frontier: history
+  std::size_t until = SIZE_MAX;     ///< trials seen by the frontier: history
   std::size_t history_version = 0;  ///< that the history panel has shown
-  bool fit = true;               ///< the frontier shows all its points in the next frame
+  bool fit = true;                  ///< the frontier shows all its points in the next frame
 
   // --- Selection ---
 
@@ -192,9 +192,9 @@ class State {
   bool palette_open = false, help_open = false, about_open = false, quit = false, reset_docks = false;
   std::string palette_text;
   int palette_at = 0;
-  int tour = -1;                    ///< step shown; -1: none
+  int tour = -1;  ///< step shown; -1: none
   std::string export_target = "fla";
-  std::string focus_panel;          ///< title of a panel to bring to the front
+  std::string focus_panel;  ///< title of a panel to bring to the front
 
  private:
   void take(app::Snapshot fresh);

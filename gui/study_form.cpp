@@ -24,7 +24,8 @@ bool expressible(const spec::Json& space) {
   if (space.contains("layouts")) return false;
   const spec::Json rules = space.value("rules", spec::Json::array());
   return std::ranges::all_of(rules, [](const spec::Json& rule) {
-    return rule.is_object() && (rule.contains("at_most") || rule.contains("at_most_kinds") || rule.contains("not_first"));
+    return rule.is_object() &&
+           (rule.contains("at_most") || rule.contains("at_most_kinds") || rule.contains("not_first"));
   });
 }
 

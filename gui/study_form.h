@@ -19,16 +19,16 @@ struct StudyForm {
   int slots = 24;
   int d_model = 2048;
   std::vector<std::pair<std::string, bool>> candidates;  ///< symbol, taken
-  int most_kinds = 1;  ///< of linear mixers in one layout; 0: any number
-  int most_full = 0;   ///< layers of full attention; 0: any number
+  int most_kinds = 1;                                    ///< of linear mixers in one layout; 0: any number
+  int most_full = 0;                                     ///< layers of full attention; 0: any number
   bool full_not_first = false;
   std::vector<std::pair<std::string, bool>> objectives;  ///< metric, traded
   std::string strategy = "exact_front";
   int budget = 10000;
   int seed = 0;
-  std::string folder;       ///< where to store; empty: nowhere
+  std::string folder;                      ///< where to store; empty: nowhere
   spec::Json base = spec::Json::object();  ///< a study file that was opened; its other members stay as they are
-  bool keep_space = false;  ///< the file's space says more than this form can: it stays
+  bool keep_space = false;                 ///< the file's space says more than this form can: it stays
 
   StudyForm();
   /// Fields from a study file. Throws SpecError when it is no study.

@@ -26,9 +26,7 @@ ImVec4 vec(report::Colour c, double alpha = 1) {
 }
 
 report::Colour mix(report::Colour a, report::Colour b, double share) {
-  const auto channel = [&](std::uint8_t x, std::uint8_t y) {
-    return static_cast<std::uint8_t>(x + (y - x) * share);
-  };
+  const auto channel = [&](std::uint8_t x, std::uint8_t y) { return static_cast<std::uint8_t>(x + (y - x) * share); };
   return {channel(a.red, b.red), channel(a.green, b.green), channel(a.blue, b.blue), 1};
 }
 
@@ -176,8 +174,8 @@ void load_fonts() {
   ImFontConfig config;
   config.FontDataOwnedByAtlas = false;
   for (const spec::EmbeddedFile& file : embedded::gui_fonts()) {
-    atlas->AddFontFromMemoryTTF(const_cast<char*>(file.content.data()), static_cast<int>(file.content.size()), kFontSize,
-                                &config);
+    atlas->AddFontFromMemoryTTF(const_cast<char*>(file.content.data()), static_cast<int>(file.content.size()),
+                                kFontSize, &config);
   }
 }
 
@@ -188,7 +186,8 @@ ImFont* bold_font() {
 
 ImU32 line_colour(std::size_t index) {
   // Okabe and Ito's set, without the colours that vanish on a white or black ground.
-  constexpr std::array kLines = {0x0072b2U, 0xd55e00U, 0x009e73U, 0xcc79a7U, 0xe69f00U, 0x56b4e9U, 0x882255U, 0x999933U, 0x44aa99U};
+  constexpr std::array kLines = {0x0072b2U, 0xd55e00U, 0x009e73U, 0xcc79a7U, 0xe69f00U,
+                                 0x56b4e9U, 0x882255U, 0x999933U, 0x44aa99U};
   return colour(report::rgb(kLines[index % kLines.size()]));
 }
 

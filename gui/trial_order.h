@@ -16,6 +16,7 @@ struct TrialSort {
 };
 
 /// Rows with `shown[row] != 0`, sorted; rows without a value come last whatever the direction, ties keep their order.
-std::vector<std::uint32_t> sorted_rows(const app::TrialTable& table, std::span<const std::uint8_t> shown, TrialSort sort);
+std::vector<std::uint32_t> sorted_rows(const app::TrialTable& table, std::span<const std::uint8_t> shown,
+                                       TrialSort sort);
 
 }  // namespace plait::gui

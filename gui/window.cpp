@@ -38,8 +38,10 @@ class Glfw {
   Glfw() {
     glfwSetErrorCallback([](int, const char* text) { last_error() = text; });
     if (glfwInit() == 0) {
-      throw std::runtime_error(fmt::format(
-          "no window can be opened: {}. The app needs a screen; `plait show DIR --html FILE` makes a page for any browser", last_error()));
+      throw std::runtime_error(
+          fmt::format("no window can be opened: {}. The app needs a screen; `plait show DIR --html FILE` makes a page "
+                      "for any browser",
+                      last_error()));
     }
   }
   Glfw(const Glfw&) = delete;
@@ -58,10 +60,11 @@ Window make_window(const WindowOptions& options) {
   glfwWindowHint(GLFW_VISIBLE, options.screenshot.empty() ? GLFW_TRUE : GLFW_FALSE);
   Window window(glfwCreateWindow(options.width, options.height, "plait", nullptr, nullptr));
   if (!window) {
-    throw std::runtime_error(fmt::format(
-        "no window with OpenGL 3.3 can be opened: {}. Without a graphics driver the package libgl1-mesa-dri draws in software; "
-        "`plait show DIR --html FILE` makes a page for any browser",
-        last_error()));
+    throw std::runtime_error(
+        fmt::format("no window with OpenGL 3.3 can be opened: {}. Without a graphics driver the package "
+                    "libgl1-mesa-dri draws in software; "
+                    "`plait show DIR --html FILE` makes a page for any browser",
+                    last_error()));
   }
   glfwMakeContextCurrent(window.get());
   glfwSwapInterval(options.screenshot.empty() ? 1 : 0);
@@ -108,7 +111,8 @@ void save_screenshot(GLFWwindow* window, const fs::path& file) {
   glPixelStorei(GL_PACK_ALIGNMENT, 1);
   glReadPixels(0, 0, width, height, GL_RGB, GL_UNSIGNED_BYTE, pixels.data());
   for (std::size_t y = 0; y < static_cast<std::size_t>(height) / 2; ++y) {  // OpenGL's first row is the lowest
-    std::swap_ranges(pixels.begin() + static_cast<std::ptrdiff_t>(y * row), pixels.begin() + static_cast<std::ptrdiff_t>((y + 1) * row),
+    std::swap_ranges(pixels.begin() + static_cast<std::ptrdiff_t>(y * row),
+                     pixels.begin() + static_cast<std::ptrdiff_t>((y + 1) * row),
                      pixels.end() - static_cast<std::ptrdiff_t>((y + 1) * row));
   }
   const std::vector<std::uint8_t> png = report::png_file(pixels, width, height);
@@ -118,7 +122,9 @@ void save_screenshot(GLFWwindow* window, const fs::path& file) {
 }  // namespace
 
 bool has_window() { return true; }
-std::string window_parts() { return fmt::format("Dear ImGui {}, GLFW {}", ImGui::GetVersion(), glfwGetVersionString()); }
+std::string window_parts() {
+  return fmt::format("Dear ImGui {}, GLFW {}", ImGui::GetVersion(), glfwGetVersionString());
+}
 
 void run_window(const WindowOptions& options) {
   const Glfw glfw;

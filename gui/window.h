@@ -12,7 +12,7 @@ struct WindowOptions {
   std::vector<std::string> commands{};  ///< ids, run one after the other once the study is there
   std::filesystem::path screenshot;     ///< PNG to write once all is drawn, then the app ends; empty: none
   int width = 1440, height = 900;
-  double scale = 0;                     ///< 0: the screen's
+  double scale = 0;  ///< 0: the screen's
 };
 
 /// Opens the window and returns when it is closed. Throws std::runtime_error in words a person can act on when there is

@@ -33,12 +33,16 @@ struct CostCurve {
   double (*of)(const costmodel::CostReport&);
 };
 constexpr CostCurve kCurves[] = {
-    {"kv_cache_bytes", "KV cache", "bytes", [](const costmodel::CostReport& r) { return static_cast<double>(r.kv_cache_bytes); }},
+    {"kv_cache_bytes", "KV cache", "bytes",
+     [](const costmodel::CostReport& r) { return static_cast<double>(r.kv_cache_bytes); }},
     {"memory_bytes", "Weights, cache and states", "bytes",
-     [](const costmodel::CostReport& r) { return static_cast<double>(r.weights_bytes + r.kv_cache_bytes + r.state_bytes); }},
+     [](const costmodel::CostReport& r) {
+       return static_cast<double>(r.weights_bytes + r.kv_cache_bytes + r.state_bytes);
+     }},
     {"decode_step_s", "Decode step", "s", [](const costmodel::CostReport& r) { return r.decode_step.value; }},
     {"prefill_s", "Prefill", "s", [](const costmodel::CostReport& r) { return r.prefill.value; }},
-    {"forward_flops", "Forward", "flops", [](const costmodel::CostReport& r) { return static_cast<double>(r.forward_flops); }},
+    {"forward_flops", "Forward", "flops",
+     [](const costmodel::CostReport& r) { return static_cast<double>(r.forward_flops); }},
     {"decode_flops", "Decode per token", "flops",
      [](const costmodel::CostReport& r) { return static_cast<double>(r.decode_flops_per_token); }},
 };
@@ -52,10 +56,14 @@ struct LayerCurve {
 constexpr LayerCurve kLayerCurves[] = {
     {"decode_step_s", "Decode step", "s", [](const costmodel::LayerCost& c) { return c.decode_step.value; }},
     {"prefill_s", "Prefill", "s", [](const costmodel::LayerCost& c) { return c.prefill.value; }},
-    {"kv_cache_bytes", "KV cache", "bytes", [](const costmodel::LayerCost& c) { return static_cast<double>(c.kv_cache_bytes); }},
-    {"state_bytes", "States", "bytes", [](const costmodel::LayerCost& c) { return static_cast<double>(c.state_bytes); }},
-    {"parameters", "Parameters", "parameters", [](const costmodel::LayerCost& c) { return static_cast<double>(c.parameters); }},
-    {"forward_flops", "Forward", "flops", [](const costmodel::LayerCost& c) { return static_cast<double>(c.forward_flops); }},
+    {"kv_cache_bytes", "KV cache", "bytes",
+     [](const costmodel::LayerCost& c) { return static_cast<double>(c.kv_cache_bytes); }},
+    {"state_bytes", "States", "bytes",
+     [](const costmodel::LayerCost& c) { return static_cast<double>(c.state_bytes); }},
+    {"parameters", "Parameters", "parameters",
+     [](const costmodel::LayerCost& c) { return static_cast<double>(c.parameters); }},
+    {"forward_flops", "Forward", "flops",
+     [](const costmodel::LayerCost& c) { return static_cast<double>(c.forward_flops); }},
 };
 
 template <class Curves>
@@ -84,9 +92,10 @@ void draw_history(State& state) {
     return;
   }
   const std::vector<app::TrialTable::Volume>& history = state.table()->history;
-  muted_text(fmt::format("dominated volume {:.4f} of at most {:.4f} after {} trials; click to see the frontier as it was",
-                         history.back().volume, std::pow(1.1, static_cast<double>(state.results()->spec.objectives.size())),
-                         history.back().trials));
+  muted_text(
+      fmt::format("dominated volume {:.4f} of at most {:.4f} after {} trials; click to see the frontier as it was",
+                  history.back().volume, std::pow(1.1, static_cast<double>(state.results()->spec.objectives.size())),
+                  history.back().trials));
   if (!ImPlot::BeginPlot("##history", {-1, -1}, kQuiet | ImPlotFlags_NoLegend)) return;
   ImPlot::SetupAxes("trials", "dominated volume");
   double low = history.front().volume, high = history.back().volume;
@@ -106,9 +115,11 @@ void draw_history(State& state) {
     ImPlot::GetPlotDrawList()->AddLine(a, b, colours().baseline, px(1.5F));
   }
   const ImVec2 drag = ImGui::GetMouseDragDelta(ImGuiMouseButton_Left, 0);
-  if (ImPlot::IsPlotHovered() && ImGui::IsMouseReleased(ImGuiMouseButton_Left) && std::abs(drag.x) + std::abs(drag.y) < px(4)) {
+  if (ImPlot::IsPlotHovered() && ImGui::IsMouseReleased(ImGuiMouseButton_Left) &&
+      std::abs(drag.x) + std::abs(drag.y) < px(4)) {
     const double at = std::round(ImPlot::GetPlotMousePos().x);
-    state.until = at >= static_cast<double>(state.table()->trials) ? SIZE_MAX : static_cast<std::size_t>(std::max(1.0, at));
+    state.until =
+        at >= static_cast<double>(state.table()->trials) ? SIZE_MAX : static_cast<std::size_t>(std::max(1.0, at));
   }
   ImPlot::EndPlot();
 }
@@ -132,15 +143,18 @@ void draw_breakdown(State& state) {
   const ImVec2 corner = ImGui::GetCursorScreenPos(), room = ImGui::GetContentRegionAvail();
   const std::size_t count = answer->costs->layers.size();
   const float line = ImGui::GetTextLineHeight();
-  const float step = room.x / static_cast<float>(count), base = corner.y + room.y - line * 1.2F, height = base - corner.y - line * 1.3F;
+  const float step = room.x / static_cast<float>(count), base = corner.y + room.y - line * 1.2F,
+              height = base - corner.y - line * 1.3F;
   if (height < px(20)) return;
   for (std::size_t i = 0; i < count; ++i) {
     const costmodel::LayerCost& layer = answer->costs->layers[i];
     const double value = curve.of(layer);
     const float top = base - (most > 0 ? height * static_cast<float>(value / most) : 0);
-    const ImVec2 low(corner.x + step * static_cast<float>(i) + px(1), std::min(top, base - px(1))), high(corner.x + step * static_cast<float>(i + 1) - px(1), base);
+    const ImVec2 low(corner.x + step * static_cast<float>(i) + px(1), std::min(top, base - px(1))),
+        high(corner.x + step * static_cast<float>(i + 1) - px(1), base);
     draw->AddRectFilled(low, high, mixer_letter_colour(answer->letters[i]), px(2));
-    if (i == state.layer) draw->AddRect(low - ImVec2(px(1), px(1)), high + ImVec2(px(1), px(1)), colours().ink, px(2), px(2));
+    if (i == state.layer)
+      draw->AddRect(low - ImVec2(px(1), px(1)), high + ImVec2(px(1), px(1)), colours().ink, px(2), px(2));
     const std::string letter(1, answer->letters[i]);
     const ImVec2 size = ImGui::CalcTextSize(letter.c_str());
     if (step > size.x) draw->AddText({(low.x + high.x - size.x) / 2, base + px(2)}, colours().muted, letter.c_str());
@@ -170,7 +184,8 @@ void draw_sweep(State& state) {
   curve_combo("##sweep", kCurves, state.view.sweep_metric);
   const CostCurve& curve = chosen_curve(kCurves, state.view.sweep_metric);
   ImGui::SameLine();
-  muted_text(state.document.pins.empty() ? "pin layouts (P) to compare them" : fmt::format("{} pinned", state.document.pins.size()));
+  muted_text(state.document.pins.empty() ? "pin layouts (P) to compare them"
+                                         : fmt::format("{} pinned", state.document.pins.size()));
   struct Line {
     std::string name;
     std::vector<double> xs, ys;
@@ -195,7 +210,9 @@ void draw_sweep(State& state) {
   const bool any = low <= high;
   const report::DisplayUnit unit = report::display_unit(curve.unit, any ? std::sqrt(low * high) : 1);
   if (!ImPlot::BeginPlot("##sweep", {-1, -1}, kQuiet | ImPlotFlags_NoLegend)) return;
-  ImPlot::SetupAxes("context (tokens)", fmt::format("{}{}{}{}", curve.title, unit.suffix.empty() ? "" : " (", unit.suffix, unit.suffix.empty() ? "" : ")").c_str());
+  ImPlot::SetupAxes("context (tokens)", fmt::format("{}{}{}{}", curve.title, unit.suffix.empty() ? "" : " (",
+                                                    unit.suffix, unit.suffix.empty() ? "" : ")")
+                                            .c_str());
   std::vector<double> ticks;
   std::vector<std::string> labels;
   const std::size_t each = ImGui::GetWindowWidth() < px(420) ? 2 : 1;
@@ -220,7 +237,8 @@ void draw_sweep(State& state) {
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   ImVec2 at = ImPlot::GetPlotPos() + ImVec2(px(8), px(6));
   for (std::size_t k = 0; k < lines.size() && lines.size() > 1; ++k) {
-    draw->AddLine(at + ImVec2(0, ImGui::GetTextLineHeight() / 2), at + ImVec2(px(16), ImGui::GetTextLineHeight() / 2), line_colour(k), px(2.5F));
+    draw->AddLine(at + ImVec2(0, ImGui::GetTextLineHeight() / 2), at + ImVec2(px(16), ImGui::GetTextLineHeight() / 2),
+                  line_colour(k), px(2.5F));
     draw->AddText(at + ImVec2(px(22), 0), colours().ink, lines[k].name.c_str());
     at.y += ImGui::GetTextLineHeight() + px(1);
   }
@@ -228,7 +246,9 @@ void draw_sweep(State& state) {
     const double x = ImPlot::GetPlotMousePos().x;
     std::size_t i = 0;
     for (std::size_t k = 0; k < ticks.size() * each && k < sweep_contexts().size(); ++k) {
-      if (std::abs(std::log2(static_cast<double>(sweep_contexts()[k])) - x) < std::abs(std::log2(static_cast<double>(sweep_contexts()[i])) - x)) i = k;
+      if (std::abs(std::log2(static_cast<double>(sweep_contexts()[k])) - x) <
+          std::abs(std::log2(static_cast<double>(sweep_contexts()[i])) - x))
+        i = k;
     }
     ImGui::BeginTooltip();
     ImGui::Text("context %s", spec::format_size(sweep_contexts()[i]).c_str());
@@ -242,7 +262,8 @@ void draw_sweep(State& state) {
       ImGui::TextUnformatted(report::format_value(curve.of(reports[i]), curve.unit).c_str());
     };
     row(0, "edited", state.document.layout);
-    for (std::size_t k = 0; k < state.document.pins.size(); ++k) row(k + 1, state.document.pins[k].name, state.document.pins[k].layout);
+    for (std::size_t k = 0; k < state.document.pins.size(); ++k)
+      row(k + 1, state.document.pins[k].name, state.document.pins[k].layout);
     ImGui::EndTooltip();
   }
   ImPlot::EndPlot();
@@ -254,7 +275,8 @@ void draw_compare(State& state) {
     return;
   }
   if (state.document.pins.empty()) {
-    centred_hint("Nothing is pinned. Press P, or Pin in the layout editor, to set a layout aside; then edit or choose another.");
+    centred_hint(
+        "Nothing is pinned. Press P, or Pin in the layout editor, to set a layout aside; then edit or choose another.");
     return;
   }
   struct Entry {
@@ -263,7 +285,8 @@ void draw_compare(State& state) {
   };
   std::vector<Entry> entries;
   for (const Pin& pin : state.document.pins) entries.push_back({pin.name, &pin.layout});
-  const bool edited_apart = std::ranges::find(state.document.pins, state.document.layout, &Pin::layout) == state.document.pins.end();
+  const bool edited_apart =
+      std::ranges::find(state.document.pins, state.document.layout, &Pin::layout) == state.document.pins.end();
   if (edited_apart) entries.push_back({"in the editor", &state.document.layout});
   std::size_t unpin = SIZE_MAX, taken = SIZE_MAX;  // done at the end: entries point into the document
   for (std::size_t k = 0; k < entries.size(); ++k) {
@@ -286,7 +309,8 @@ void draw_compare(State& state) {
     ImGui::PopID();
   }
   if (ImGui::BeginTable("numbers", static_cast<int>(entries.size()) + 1,
-                        ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_ScrollX | ImGuiTableFlags_BordersInnerV)) {
+                        ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_ScrollX |
+                            ImGuiTableFlags_BordersInnerV)) {
     ImGui::TableSetupScrollFreeze(1, 1);
     ImGui::TableSetupColumn("metric");
     for (const Entry& entry : entries) ImGui::TableSetupColumn(entry.name.c_str());

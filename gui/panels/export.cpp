@@ -63,9 +63,11 @@ void draw_export(State& state) {
   if (exporter == nullptr || !exporter->supports(source.model).ok) return;
   const interchange::ExportBundle bundle = exporter->write(source.model, source.provenance);
   if (ImGui::Button("Write into a folder...")) {
-    state.question = FileQuestion{.title = "Write the trainer's files into", .button = "Write here", .folder = true, .save = true, .answer = [&state, bundle](const auto& folder) {
-      write(state, bundle, folder);
-    }};
+    state.question = FileQuestion{.title = "Write the trainer's files into",
+                                  .button = "Write here",
+                                  .folder = true,
+                                  .save = true,
+                                  .answer = [&state, bundle](const auto& folder) { write(state, bundle, folder); }};
   }
   if (ImGui::BeginTabBar("files")) {
     for (const interchange::File& file : bundle.files) {

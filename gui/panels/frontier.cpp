@@ -28,7 +28,8 @@ struct Screen {
 
 Screen screen_of_plot() {
   const ImPlotRect limits = ImPlot::GetPlotLimits();
-  const ImVec2 a = ImPlot::PlotToPixels(limits.X.Min, limits.Y.Min), b = ImPlot::PlotToPixels(limits.X.Max, limits.Y.Max);
+  const ImVec2 a = ImPlot::PlotToPixels(limits.X.Min, limits.Y.Min),
+               b = ImPlot::PlotToPixels(limits.X.Max, limits.Y.Max);
   Screen screen{};
   screen.x_scale = (b.x - a.x) / (limits.X.Max - limits.X.Min);
   screen.y_scale = (b.y - a.y) / (limits.Y.Max - limits.Y.Min);
@@ -42,8 +43,10 @@ Screen screen_of_plot() {
 /// Axis labels of a logarithmic axis, whose coordinates are logarithms.
 int format_log(double value, char* out, int size, void*) {
   const double number = std::pow(10, value);
-  const std::string text = number >= 1000 || number < 0.01 ? fmt::format("{:.3g}", number) : fmt::format("{:.3g}", number);
-  return fmt::format_to_n(out, static_cast<std::size_t>(size) - 1, "{}", text).out[0] = 0, static_cast<int>(text.size());
+  const std::string text =
+      number >= 1000 || number < 0.01 ? fmt::format("{:.3g}", number) : fmt::format("{:.3g}", number);
+  return fmt::format_to_n(out, static_cast<std::size_t>(size) - 1, "{}", text).out[0] = 0,
+                                                                         static_cast<int>(text.size());
 }
 
 void set_up_axis(ImAxis axis, const CloudAxis& of, bool inverted, bool fit) {
@@ -87,7 +90,8 @@ void draw_squares(ImDrawList* draw, const Cloud& cloud, const Screen& screen, co
   }
 }
 
-void draw_marker(ImDrawList* draw, ImVec2 p, PointKind kind, search::Source source, float radius, ImU32 ink, ImU32 ground) {
+void draw_marker(ImDrawList* draw, ImVec2 p, PointKind kind, search::Source source, float radius, ImU32 ink,
+                 ImU32 ground) {
   if (kind == PointKind::baseline) {  // diamond
     const float r = radius * 1.25F;
     const ImVec2 corners[] = {{p.x, p.y - r}, {p.x + r, p.y}, {p.x, p.y + r}, {p.x - r, p.y}};
@@ -102,7 +106,8 @@ void draw_marker(ImDrawList* draw, ImVec2 p, PointKind kind, search::Source sour
       draw->AddRect(p - ImVec2(radius, radius) * 0.9F, p + ImVec2(radius, radius) * 0.9F, ground, 0, px(1));
       break;
     case search::Source::surrogate:
-      draw->AddTriangleFilled({p.x, p.y - radius * 1.2F}, {p.x + radius * 1.1F, p.y + radius}, {p.x - radius * 1.1F, p.y + radius}, ink);
+      draw->AddTriangleFilled({p.x, p.y - radius * 1.2F}, {p.x + radius * 1.1F, p.y + radius},
+                              {p.x - radius * 1.1F, p.y + radius}, ink);
       break;
     case search::Source::estimate:
     case search::Source::prior:
@@ -120,8 +125,10 @@ void draw_error_bars(ImDrawList* draw, State& state, const Cloud& cloud, const S
     if (!(deviation > 0)) return;
     const double low = column->value[row] - deviation, high = column->value[row] + deviation;
     if (axis.log && low <= 0) return;
-    const ImVec2 a = vertical ? screen.at(cloud.xs[i], axis.coordinate(low)) : screen.at(axis.coordinate(low), cloud.ys[i]);
-    const ImVec2 b = vertical ? screen.at(cloud.xs[i], axis.coordinate(high)) : screen.at(axis.coordinate(high), cloud.ys[i]);
+    const ImVec2 a =
+        vertical ? screen.at(cloud.xs[i], axis.coordinate(low)) : screen.at(axis.coordinate(low), cloud.ys[i]);
+    const ImVec2 b =
+        vertical ? screen.at(cloud.xs[i], axis.coordinate(high)) : screen.at(axis.coordinate(high), cloud.ys[i]);
     draw->AddLine(a, b, ink, px(1));
     const ImVec2 cap = vertical ? ImVec2(px(3), 0) : ImVec2(0, px(3));
     draw->AddLine(a - cap, a + cap, ink, px(1));
@@ -181,8 +188,9 @@ void draw_density(ImDrawList* draw, const Cloud& cloud, const Screen& screen, Im
   for (std::size_t i = 0; i < map.count.size(); ++i) {
     if (map.count[i] == 0) continue;
     const double share = std::log1p(map.count[i]) / std::log1p(map.most);
-    const ImVec2 a = screen.at(limits.X.Min + limits.X.Size() * static_cast<double>(i % columns) / static_cast<double>(columns),
-                               limits.Y.Min + limits.Y.Size() * static_cast<double>(i / columns) / static_cast<double>(lines));
+    const ImVec2 a =
+        screen.at(limits.X.Min + limits.X.Size() * static_cast<double>(i % columns) / static_cast<double>(columns),
+                  limits.Y.Min + limits.Y.Size() * static_cast<double>(i / columns) / static_cast<double>(lines));
     const ImVec2 step(static_cast<float>(screen.x_scale * limits.X.Size() / static_cast<double>(columns)),
                       static_cast<float>(screen.y_scale * limits.Y.Size() / static_cast<double>(lines)));
     const ImVec2 b = a + step;
@@ -199,9 +207,9 @@ void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen
     const ImVec2 size = ImGui::CalcTextSize(name.c_str());
     const ImVec2 p = screen.at(cloud.xs[i], cloud.ys[i]);
     if (!screen.inside(p)) return;
-    for (const ImVec2& offset : {ImVec2(px(10), -size.y / 2), ImVec2(-size.x - px(10), -size.y / 2),
-                                 ImVec2(-size.x / 2, -size.y - px(8)), ImVec2(-size.x / 2, px(8)),
-                                 ImVec2(px(8), -size.y - px(6)), ImVec2(px(8), px(6))}) {
+    for (const ImVec2& offset :
+         {ImVec2(px(10), -size.y / 2), ImVec2(-size.x - px(10), -size.y / 2), ImVec2(-size.x / 2, -size.y - px(8)),
+          ImVec2(-size.x / 2, px(8)), ImVec2(px(8), -size.y - px(6)), ImVec2(px(8), px(6))}) {
       const ImVec2 low = p + offset, high = low + size;
       if (!screen.inside(low) || !screen.inside(high)) continue;
       const bool free = std::ranges::none_of(taken, [&](const auto& other) {
@@ -269,7 +277,8 @@ void draw_controls(State& state) {
       int until = static_cast<int>(std::min(state.until, state.table()->trials));
       const int all = static_cast<int>(state.table()->trials);
       ImGui::SetNextItemWidth(std::min(room, px(260)));
-      const std::string text = until == all ? fmt::format("all {} trials", all) : fmt::format("first {} of {} trials", until, all);
+      const std::string text =
+          until == all ? fmt::format("all {} trials", all) : fmt::format("first {} of {} trials", until, all);
       if (ImGui::SliderInt("##History", &until, 1, all, text.c_str(), ImGuiSliderFlags_AlwaysClamp)) {
         state.until = until == all ? SIZE_MAX : static_cast<std::size_t>(until);
       }
@@ -342,10 +351,11 @@ bool draw_box_select(ImDrawList* draw, State& state, const Cloud& cloud, const S
 
 void draw_frontier(State& state) {
   if (!state.has_rows()) {
-    centred_hint(state.snapshot.phase == app::Phase::loading || state.snapshot.phase == app::Phase::running
-                     ? "Reading..."
-                     : "No study is open.\n\nCtrl+O opens the folder of a search, Ctrl+N starts a new one, and Help > Open "
-                       "the sample study shows what there is to see. A folder may also be dropped here.");
+    centred_hint(
+        state.snapshot.phase == app::Phase::loading || state.snapshot.phase == app::Phase::running
+            ? "Reading..."
+            : "No study is open.\n\nCtrl+O opens the folder of a search, Ctrl+N starts a new one, and Help > Open "
+              "the sample study shows what there is to see. A folder may also be dropped here.");
     return;
   }
   draw_controls(state);
@@ -354,8 +364,9 @@ void draw_frontier(State& state) {
   ImPlotInputMap& input = ImPlot::GetInputMap();
   input.OverrideMod = ImGuiMod_Shift;
   const float below = ImGui::GetTextLineHeightWithSpacing() + px(2);
-  if (!ImPlot::BeginPlot("##frontier", {-1, -below},
-                         ImPlotFlags_NoLegend | ImPlotFlags_NoMouseText | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMenus)) {
+  if (!ImPlot::BeginPlot(
+          "##frontier", {-1, -below},
+          ImPlotFlags_NoLegend | ImPlotFlags_NoMouseText | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMenus)) {
     return;
   }
   set_up_axis(ImAxis_X1, cloud.x, state.view.invert_x, state.fit);
@@ -396,11 +407,13 @@ void draw_frontier(State& state) {
   }
   for (std::size_t i = 0; i < cloud.size(); ++i) {
     const std::uint32_t row = cloud.rows[i];
-    if (state.is_selected(row)) draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(7), colours().selection, 0, px(2.5F));
+    if (state.is_selected(row))
+      draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(7), colours().selection, 0, px(2.5F));
     if (row == state.hovered) draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(9), colours().ink, 0, px(1.5F));
   }
   // The layout in the editor, where it stands now.
-  if (const app::WhatIf::Answer* now = state.answer(); now != nullptr && !(state.document.layout == state.document.reference)) {
+  if (const app::WhatIf::Answer* now = state.answer();
+      now != nullptr && !(state.document.layout == state.document.reference)) {
     const auto x = now->scores.find(cloud.x.metric), y = now->scores.find(cloud.y.metric);
     if (x != now->scores.end() && y != now->scores.end() && (!cloud.x.log || x->second.value > 0)) {
       const ImVec2 p = screen.at(cloud.x.coordinate(x->second.value), cloud.y.coordinate(y->second.value));

@@ -32,7 +32,8 @@ void draw_header(State& state, const app::WhatIf::Answer& answer) {
     ImGui::SameLine();
     muted_text("edited");
   }
-  const float buttons = ImGui::CalcTextSize("PinUndoRedo").x + 6 * ImGui::GetStyle().FramePadding.x + 2 * ImGui::GetStyle().ItemSpacing.x;
+  const float buttons =
+      ImGui::CalcTextSize("PinUndoRedo").x + 6 * ImGui::GetStyle().FramePadding.x + 2 * ImGui::GetStyle().ItemSpacing.x;
   ImGui::SameLine(std::max(ImGui::GetCursorPosX() + px(60), ImGui::GetWindowWidth() - buttons - px(12)));
   if (ImGui::SmallButton("Pin")) state.pin();
   hint("Set this layout aside for Compare and Context sweep (P)");
@@ -62,10 +63,12 @@ void draw_links(const spec::Layout& layout, const StripPlaces& places) {
     if (kind != spec::ModelGraph::EdgeKind::kv_sharing && kind != spec::ModelGraph::EdgeKind::weight_sharing) continue;
     const std::size_t from = model.graph[boost::source(edge, model.graph)].layer;
     const std::size_t to = model.graph[boost::target(edge, model.graph)].layer;
-    const ImVec2 a = places.cell(from) + ImVec2(places.cell_width / 2, 0), b = places.cell(to) + ImVec2(places.cell_width / 2, 0);
+    const ImVec2 a = places.cell(from) + ImVec2(places.cell_width / 2, 0),
+                 b = places.cell(to) + ImVec2(places.cell_width / 2, 0);
     const float lift = px(kind == spec::ModelGraph::EdgeKind::kv_sharing ? 14 : 9);
     draw->AddBezierCubic(a, a - ImVec2(0, lift), b - ImVec2(0, lift), b,
-                         kind == spec::ModelGraph::EdgeKind::kv_sharing ? colours().front : colours().baseline, px(1.5F));
+                         kind == spec::ModelGraph::EdgeKind::kv_sharing ? colours().front : colours().baseline,
+                         px(1.5F));
     draw->AddTriangleFilled(b, b + ImVec2(-px(3), -px(5)), b + ImVec2(px(3), -px(5)),
                             kind == spec::ModelGraph::EdgeKind::kv_sharing ? colours().front : colours().baseline);
   }
@@ -94,7 +97,8 @@ void draw_editable_strip(State& state) {
     }
     ImGui::PushID(static_cast<int>(i));
     ImGui::SetCursorScreenPos(low);
-    if (ImGui::InvisibleButton(fmt::format("layer {}", i).c_str(), {places.cell_width, places.cell_height})) state.layer = i;
+    if (ImGui::InvisibleButton(fmt::format("layer {}", i).c_str(), {places.cell_width, places.cell_height}))
+      state.layer = i;
     if (ImGui::IsItemActive() && ImGui::IsMouseClicked(ImGuiMouseButton_Left)) state.layer = i;
     if (ImGui::BeginDragDropSource(ImGuiDragDropFlags_None)) {
       ImGui::SetDragDropPayload("layer", &i, sizeof i);
@@ -150,14 +154,18 @@ void draw_mixer_buttons(State& state, const std::vector<std::string>& all) {
     ImGui::PushStyleColor(ImGuiCol_Text, strength < 1 ? colours().ink : colour(report::text_on(fill)));
     if (ImGui::Button(fmt::format("{}##mixer", all[k]).c_str())) state.set_mixer(all[k]);
     ImGui::PopStyleColor(4);
-    hint(fmt::format("{}{}", spec::mixer_info(mixer).label, k < candidates ? "" : " (no candidate of this study)").c_str());
+    hint(fmt::format("{}{}", spec::mixer_info(mixer).label, k < candidates ? "" : " (no candidate of this study)")
+             .c_str());
   }
 }
 
 /// The dimensions of the selected layer's mixer, each with its range.
 void draw_dimensions(State& state) {
   const spec::LayerSpec& layer = state.document.layout.layers[state.layer];
-  if (!ImGui::TreeNode(fmt::format("Dimensions of layer {}: {}###dimensions", state.layer, spec::mixer_info(layer.mixer).label).c_str())) return;
+  if (!ImGui::TreeNode(
+          fmt::format("Dimensions of layer {}: {}###dimensions", state.layer, spec::mixer_info(layer.mixer).label)
+              .c_str()))
+    return;
   spec::LayerSpec changed = layer;
   std::visit(
       [](auto& mixer) {
@@ -192,7 +200,8 @@ void draw_dimensions(State& state) {
       },
       changed.mixer);
   if (!(changed == layer)) {
-    state.edit([&](Document& next) { next.layout.layers[state.layer] = changed; }, fmt::format("dimensions {}", state.layer));
+    state.edit([&](Document& next) { next.layout.layers[state.layer] = changed; },
+               fmt::format("dimensions {}", state.layer));
   }
   ImGui::TreePop();
 }
@@ -259,7 +268,8 @@ struct Change {
   ImU32 ink;
 };
 
-Change change_of(const search::Value& now, const search::Value& before, search::Direction direction, const std::string& unit) {
+Change change_of(const search::Value& now, const search::Value& before, search::Direction direction,
+                 const std::string& unit) {
   const double difference = now.value - before.value;
   if (difference == 0) return {"", colours().muted};
   const bool better = (difference < 0) == (direction == search::Direction::minimize);
@@ -282,7 +292,8 @@ void draw_values(State& state, const app::WhatIf::Answer& answer) {
   if (!ImGui::BeginTable("values", edited ? 3 : 2, ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingStretchProp)) return;
   ImGui::TableSetupColumn("metric", ImGuiTableColumnFlags_WidthStretch, 1.3F);
   ImGui::TableSetupColumn("value", ImGuiTableColumnFlags_WidthStretch, 1);
-  if (edited) ImGui::TableSetupColumn(("against " + state.document.origin).c_str(), ImGuiTableColumnFlags_WidthStretch, 1.1F);
+  if (edited)
+    ImGui::TableSetupColumn(("against " + state.document.origin).c_str(), ImGuiTableColumnFlags_WidthStretch, 1.1F);
   std::size_t shown = 0;
   for (const search::Metric& metric : state.what_if->metrics()) {
     const auto value = answer.scores.find(metric.name);
@@ -325,7 +336,9 @@ void draw_budgets(State& state, const app::WhatIf::Answer& answer) {
   metric_combo("##goal", state.goal, goals, px(130));
   ImGui::SameLine();
   if (ImGui::Button("Improve")) state.improve();
-  hint("The best change of one layer, or exchange of two, that makes no other objective worse (or keeps inside its budget) (I)");
+  hint(
+      "The best change of one layer, or exchange of two, that makes no other objective worse (or keeps inside its "
+      "budget) (I)");
   ImGui::SameLine();
   if (ImGui::Button("Best of all")) state.best_within();
   hint("The best of all legal layouts inside the budgets, exactly, by dynamic programming (B)");

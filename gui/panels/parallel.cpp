@@ -19,7 +19,8 @@ struct AxisRange {
   bool log = false;
 
   float share(double value) const {
-    const double t = log ? (std::log(value) - std::log(low)) / (std::log(high) - std::log(low)) : (value - low) / (high - low);
+    const double t =
+        log ? (std::log(value) - std::log(low)) / (std::log(high) - std::log(low)) : (value - low) / (high - low);
     return static_cast<float>(high > low ? t : 0.5);
   }
   double value(double share_of) const {

@@ -61,7 +61,8 @@ void draw_status(State& state) {
     hint("What is finished stays in the journal; Continue goes on from there");
   } else if (state.results()) {
     const app::StudyResults& results = *state.results();
-    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(), results.layouts, results.front.size()));
+    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(), results.layouts,
+                           results.front.size()));
     if (now.phase == app::Phase::stopped && !now.folder.empty()) {
       if (ImGui::Button("Continue")) state.start(results.spec, now.folder, true);
     }
@@ -168,9 +169,11 @@ void draw_form(State& state) {
   ImGui::InputTextWithHint("##Folder", "folder for the journal; empty: nothing is stored", &form.folder);
   ImGui::SameLine();
   if (ImGui::Button("Choose...")) {
-    state.question = FileQuestion{.title = "Where to store the search", .button = "Store here", .folder = true, .save = true, .answer = [&state](const auto& path) {
-      state.form->folder = path.string();
-    }};
+    state.question = FileQuestion{.title = "Where to store the search",
+                                  .button = "Store here",
+                                  .folder = true,
+                                  .save = true,
+                                  .answer = [&state](const auto& path) { state.form->folder = path.string(); }};
   }
   for (const spec::Problem& problem : problems.list()) {
     if (problem.path.empty()) draw_problems(problems, {""});
@@ -187,12 +190,17 @@ void draw_form(State& state) {
   }
   ImGui::SameLine();
   if (ImGui::Button("Save as file...")) {
-    state.question = FileQuestion{.title = "Save the study", .button = "Save", .save = true, .extension = ".json", .name = form.name + ".json", .answer = [&state](const auto& path) {
-      state.attempt([&] {
-        app::write_file(path, state.form->to_json().dump(2) + "\n");
-        state.say("saved " + path.string());
-      });
-    }};
+    state.question = FileQuestion{.title = "Save the study",
+                                  .button = "Save",
+                                  .save = true,
+                                  .extension = ".json",
+                                  .name = form.name + ".json",
+                                  .answer = [&state](const auto& path) {
+                                    state.attempt([&] {
+                                      app::write_file(path, state.form->to_json().dump(2) + "\n");
+                                      state.say("saved " + path.string());
+                                    });
+                                  }};
   }
 }
 

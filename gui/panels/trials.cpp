@@ -17,9 +17,12 @@ namespace {
 void draw_filter(State& state) {
   std::string text = state.view.filter;
   ImGui::SetNextItemWidth(std::min(px(360), ImGui::GetContentRegionAvail().x * 0.5F));
-  if (ImGui::InputTextWithHint("##Filter", "Filter: recall>0.4 kv_cache_bytes<2G front dx3", &text)) state.set_filter(text);
-  hint("Words separated by spaces, all of which must hold: metric<value (k, M, G; m for thousandths), front, feasible, "
-       "baseline (! before one turns it around); anything else is looked for in id, name and layout. Every view follows.");
+  if (ImGui::InputTextWithHint("##Filter", "Filter: recall>0.4 kv_cache_bytes<2G front dx3", &text))
+    state.set_filter(text);
+  hint(
+      "Words separated by spaces, all of which must hold: metric<value (k, M, G; m for thousandths), front, feasible, "
+      "baseline (! before one turns it around); anything else is looked for in id, name and layout. Every view "
+      "follows.");
   ImGui::SameLine();
   if (!state.filter().problem.empty()) {
     ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
@@ -47,8 +50,8 @@ void draw_trials(State& state) {
   const int columns = kFixed + static_cast<int>(metrics.size());
   const ImGuiTableFlags flags = ImGuiTableFlags_ScrollY | ImGuiTableFlags_ScrollX | ImGuiTableFlags_RowBg |
                                 ImGuiTableFlags_Sortable | ImGuiTableFlags_Hideable | ImGuiTableFlags_Reorderable |
-                                ImGuiTableFlags_Resizable | ImGuiTableFlags_BordersInnerV | ImGuiTableFlags_SizingFixedFit |
-                                ImGuiTableFlags_SortTristate;
+                                ImGuiTableFlags_Resizable | ImGuiTableFlags_BordersInnerV |
+                                ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_SortTristate;
   if (!ImGui::BeginTable("trials", columns, flags)) return;
   ImGui::TableSetupScrollFreeze(2, 1);
   ImGui::TableSetupColumn("trial", ImGuiTableColumnFlags_None);
@@ -57,8 +60,9 @@ void draw_trials(State& state) {
   const std::size_t objectives = state.results()->spec.objectives.size();
   for (std::size_t k = 0; k < metrics.size(); ++k) {
     const bool hidden = k >= std::max<std::size_t>(objectives + 3, 6);
-    ImGui::TableSetupColumn(metric_title(metrics[k].metric).c_str(),
-                            ImGuiTableColumnFlags_PreferSortDescending | (hidden ? ImGuiTableColumnFlags_DefaultHide : 0));
+    ImGui::TableSetupColumn(
+        metric_title(metrics[k].metric).c_str(),
+        ImGuiTableColumnFlags_PreferSortDescending | (hidden ? ImGuiTableColumnFlags_DefaultHide : 0));
   }
   ImGui::TableHeadersRow();
   TrialSort sort;

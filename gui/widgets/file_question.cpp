@@ -69,7 +69,8 @@ void draw_file_question(State& state) {
     }
   }
   ImGui::SameLine();
-  if (ImGui::Button("Up") && state.picker_folder.has_parent_path()) state.picker_folder = state.picker_folder.parent_path();
+  if (ImGui::Button("Up") && state.picker_folder.has_parent_path())
+    state.picker_folder = state.picker_folder.parent_path();
   const std::vector<Entry> entries = entries_of(state.picker_folder, question, problem);
   if (ImGui::BeginChild("entries", {0, -2 * ImGui::GetFrameHeightWithSpacing()}, ImGuiChildFlags_Borders)) {
     if (!problem.empty()) muted_text(problem);

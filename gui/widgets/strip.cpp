@@ -71,7 +71,8 @@ std::optional<std::size_t> draw_strip(const std::string& letters, const StripOpt
     }
     if (mouse.x >= low.x && mouse.x < high.x + px(1) && mouse.y >= low.y && mouse.y < high.y) under = i;
   }
-  ImGui::Dummy({static_cast<float>(std::min(places.columns, letters.size())) * places.cell_width, places.height(letters.size())});
+  ImGui::Dummy({static_cast<float>(std::min(places.columns, letters.size())) * places.cell_width,
+                places.height(letters.size())});
   return under;
 }
 

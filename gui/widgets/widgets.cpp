@@ -21,7 +21,8 @@ std::string metric_title(const search::Metric& metric) {
 
 std::string value_text(const app::TrialTable::Column& column, std::size_t row) {
   if (!std::isfinite(column.value[row])) return "-";
-  const std::optional<double> deviation = column.deviation[row] > 0 ? std::optional(column.deviation[row]) : std::nullopt;
+  const std::optional<double> deviation =
+      column.deviation[row] > 0 ? std::optional(column.deviation[row]) : std::nullopt;
   return report::format_value(column.value[row], deviation, column.metric.unit);
 }
 
@@ -40,7 +41,8 @@ void centred_hint(const std::string& text) {
   const ImVec2 room = ImGui::GetContentRegionAvail();
   const float width = std::min(room.x, px(460));
   const ImVec2 size = ImGui::CalcTextSize(text.c_str(), nullptr, false, width);
-  ImGui::SetCursorPos(ImGui::GetCursorPos() + ImVec2(std::max(0.0F, (room.x - size.x) / 2), std::max(0.0F, (room.y - size.y) / 2.5F)));
+  ImGui::SetCursorPos(ImGui::GetCursorPos() +
+                      ImVec2(std::max(0.0F, (room.x - size.x) / 2), std::max(0.0F, (room.y - size.y) / 2.5F)));
   ImGui::PushStyleColor(ImGuiCol_Text, colours().muted);
   ImGui::PushTextWrapPos(ImGui::GetCursorPosX() + width);
   ImGui::TextUnformatted(text.c_str());

@@ -20,8 +20,8 @@ struct StripOptions {
   bool numbers = false;                       ///< layer numbers below
 };
 
-/// A layout as a row of coloured cells with their letters, first layer left; rows when it does not fit into one. Returns
-/// the cell under the mouse. Draws only: takes no input.
+/// A layout as a row of coloured cells with their letters, first layer left; rows when it does not fit into one.
+/// Returns the cell under the mouse. Draws only: takes no input.
 std::optional<std::size_t> draw_strip(const std::string& letters, const StripOptions& options = {});
 /// Where draw_strip puts cell `index`, given the strip's corner.
 struct StripPlaces {

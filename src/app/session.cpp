@@ -79,9 +79,8 @@ void Session::run(StudySpec study, std::filesystem::path folder, bool resume) {
   Snapshot first;
   first.phase = Phase::running;
   first.folder = std::move(folder);
-  restart(std::move(first), [this, study = std::move(study), resume](const std::stop_token& stop) {
-    search(study, resume, stop);
-  });
+  restart(std::move(first),
+          [this, study = std::move(study), resume](const std::stop_token& stop) { search(study, resume, stop); });
 }
 
 void Session::pause() {

@@ -43,10 +43,10 @@ class Session {
   /// Searches; the folder (may be empty) as in `run_study`.
   void run(StudySpec study, std::filesystem::path folder, bool resume);
 
-  void pause();    ///< a running search waits before its next batch
-  void resume();   ///< goes on after `pause`
-  void stop();     ///< a running search ends after the batch in hand
-  void close();    ///< no study
+  void pause();   ///< a running search waits before its next batch
+  void resume();  ///< goes on after `pause`
+  void stop();    ///< a running search ends after the batch in hand
+  void close();   ///< no study
 
   Snapshot snapshot() const;
 

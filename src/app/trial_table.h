@@ -16,8 +16,8 @@ struct TrialTable {
     std::vector<double> deviation;  ///< 0 where the source has none
     std::vector<search::Source> source;
   };
-  /// Dominated volume of the objectives after the first `trials` trials, scaled as ParetoFront::hypervolume by the range
-  /// of all of them, so that it never falls.
+  /// Dominated volume of the objectives after the first `trials` trials, scaled as ParetoFront::hypervolume by the
+  /// range of all of them, so that it never falls.
   struct Volume {
     std::size_t trials = 0;
     double volume = 0;

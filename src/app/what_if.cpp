@@ -90,12 +90,14 @@ WhatIf::Answer WhatIf::answer(const spec::Layout& layout) const {
     answer.outside.push_back("breaks a rule of the study: " + rules);
   }
   for (const search::Constraint& constraint : study_.constraints) {
-    if (!inside(answer.scores, {constraint})) answer.outside.push_back("outside the constraint on " + constraint.metric);
+    if (!inside(answer.scores, {constraint}))
+      answer.outside.push_back("outside the constraint on " + constraint.metric);
   }
   return answer;
 }
 
-std::vector<costmodel::CostReport> WhatIf::sweep(const spec::Layout& layout, std::span<const spec::Dim> contexts) const {
+std::vector<costmodel::CostReport> WhatIf::sweep(const spec::Layout& layout,
+                                                 std::span<const spec::Dim> contexts) const {
   spec::ModelSpec model = study_.model;
   model.layout = layout;
   std::vector<costmodel::CostReport> reports;

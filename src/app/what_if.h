@@ -21,10 +21,10 @@ class WhatIf {
   struct Answer {
     std::string notation;
     std::string letters;
-    search::Scores scores;                                ///< every metric that has an answer for this layout
-    std::optional<costmodel::CostReport> costs;           ///< nothing when a count does not fit
-    std::vector<std::string> problems;                    ///< why it is no valid model; then nothing else is known
-    std::vector<std::string> outside;                     ///< why the study would not propose it; empty when it could
+    search::Scores scores;                       ///< every metric that has an answer for this layout
+    std::optional<costmodel::CostReport> costs;  ///< nothing when a count does not fit
+    std::vector<std::string> problems;           ///< why it is no valid model; then nothing else is known
+    std::vector<std::string> outside;            ///< why the study would not propose it; empty when it could
   };
 
   const StudySpec& study() const { return study_; }

@@ -66,7 +66,8 @@ std::string frontier_text(const app::StudyResults& results, const std::string& x
                                  results.spec.seed, results.front.size(), results.spec.objectives.size());
   text += why_empty(results);
   const report::TerminalOptions options{.columns = console.columns(), .colour = console.colour()};
-  for (const AxisPair& axes : pairs) text += '\n' + report::to_terminal(app::frontier_figure(results, axes.x, axes.y), options);
+  for (const AxisPair& axes : pairs)
+    text += '\n' + report::to_terminal(app::frontier_figure(results, axes.x, axes.y), options);
   return text;
 }
 

@@ -118,7 +118,10 @@ TEST(SessionTest, WhatIsAppendedToAnOpenJournalIsSeen) {
 
   // Damaged: the last good results stay, with the reason.
   search::write_bytes(journal, "not a journal\n" + whole);
-  EXPECT_TRUE(eventually([&] { return session.snapshot().message.find("journal") != std::string::npos && session.snapshot().message.find("replaced") == std::string::npos; }));
+  EXPECT_TRUE(eventually([&] {
+    return session.snapshot().message.find("journal") != std::string::npos &&
+           session.snapshot().message.find("replaced") == std::string::npos;
+  }));
   EXPECT_EQ(session.snapshot().results->trials.size(), first);
 }
 

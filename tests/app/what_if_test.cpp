@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "src/app/results.h"
+
 namespace plait::app {
 namespace {
 

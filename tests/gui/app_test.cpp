@@ -56,7 +56,8 @@ TEST_F(AppTest, DrawsWithoutAStudyAndSaysHowToOpenOne) {
   app.frame(5);
   for (const Panel& panel : panel_table()) show(panel.title);
   for (const Command& command : command_table()) {
-    if (command.id == "file.sample" || command.id == "file.quit" || command.id == "help.tour" || command.id == "study.start") {
+    if (command.id == "file.sample" || command.id == "file.quit" || command.id == "help.tour" ||
+        command.id == "study.start") {
       continue;
     }
     run_command(command, app.state);
@@ -143,7 +144,8 @@ TEST_F(AppTest, DraggingALayerMovesIt) {
 TEST_F(AppTest, HoveringAndClickingAPointOfTheFrontier) {
   open();
   const Cloud& cloud = app.state.cloud();
-  // Where the plot draws the second point of the staircase is found as a person would: by moving along until it answers.
+  // Where the plot draws the second point of the staircase is found as a person would: by moving along until it
+  // answers.
   const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
   ASSERT_NE(window, nullptr);
   const std::uint32_t wanted = cloud.rows[cloud.staircase[1]];
@@ -282,7 +284,8 @@ TEST_F(AppTest, WhatCannotBeOpenedOrSavedIsSaidAndTheAppGoesOn) {
 TEST_F(AppTest, FiguresTablesAndExportsAreWritten) {
   open();
   const TempDir temp;
-  const std::pair<const char*, const char*> kFiles[] = {{"file.svg", "<svg"}, {"file.png", "\x89PNG"}, {"file.csv", "id,"}};
+  const std::pair<const char*, const char*> kFiles[] = {
+      {"file.svg", "<svg"}, {"file.png", "\x89PNG"}, {"file.csv", "id,"}};
   for (const auto& [id, start] : kFiles) {
     run_command(*find_command(id), app.state);
     ASSERT_TRUE(app.state.question) << id;

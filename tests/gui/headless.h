@@ -34,7 +34,8 @@ class Headless {
   }
   Headless(const Headless&) = delete;
   ~Headless() {
-    for (ImTextureData* texture : ImGui::GetPlatformIO().Textures) texture->SetTexID(ImTextureID_Invalid), texture->SetStatus(ImTextureStatus_Destroyed);
+    for (ImTextureData* texture : ImGui::GetPlatformIO().Textures)
+      texture->SetTexID(ImTextureID_Invalid), texture->SetStatus(ImTextureStatus_Destroyed);
     ImPlot::DestroyContext(plots_);
   }
 
@@ -81,7 +82,9 @@ class Headless {
     return there;
   }
 
-  const ItemRecorder::Item* find(std::string_view window, std::string_view label) const { return recorder_.find(window, label); }
+  const ItemRecorder::Item* find(std::string_view window, std::string_view label) const {
+    return recorder_.find(window, label);
+  }
   std::vector<const ItemRecorder::Item*> labelled() const { return recorder_.labelled(); }
 
   void move(ImVec2 to) {

@@ -28,9 +28,10 @@ void add_gui(CLI::App& app, Context&) {
   const auto arguments = std::make_shared<std::vector<std::string>>();
   CLI::App* command = app.add_subcommand("gui", "open the desktop app (plait-gui --help for its options)");
   command->add_option("WHAT", *arguments, "folder of a search, study file, model file, or a trainer's config");
-  command->footer("Examples:\n"
-                  "  plait gui run                     the folder of a search, finished or running\n"
-                  "  plait gui examples/laptop.json    a study file fills the form of a new study");
+  command->footer(
+      "Examples:\n"
+      "  plait gui run                     the folder of a search, finished or running\n"
+      "  plait gui examples/laptop.json    a study file fills the form of a new study");
   command->callback([arguments] { run(*arguments); });
 }
 

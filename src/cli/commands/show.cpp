@@ -25,7 +25,8 @@ void run(const Options& options, Context& context) {
   const app::StudyResults results = app::load_results(options.folder);
   const AxisPair axes = chosen_axes(results, options.x, options.y);
   const report::FigureOptions drawing{.theme = options.dark ? report::Theme::dark : report::Theme::light};
-  if (!options.svg.empty()) write_file(options.svg, report::to_svg(app::frontier_figure(results, axes.x, axes.y), drawing));
+  if (!options.svg.empty())
+    write_file(options.svg, report::to_svg(app::frontier_figure(results, axes.x, axes.y), drawing));
   if (!options.png.empty()) {
     const std::vector<std::uint8_t> png = report::to_png(app::frontier_figure(results, axes.x, axes.y), drawing);
     write_file(options.png, {reinterpret_cast<const char*>(png.data()), png.size()});
