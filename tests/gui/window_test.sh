@@ -30,7 +30,9 @@ cmp -s "$dir/view.fit.png" "$dir/view.dark.png" && fail "light and dark look the
 "$app" "$dir/run" --fresh --width 1280 --height 800 2>"$dir/app.log" &
 app_pid=$!
 window=$(timeout 60 xdotool search --sync --onlyvisible --name 'quickstart - plait' | head -1) || fail "no window"
-press() { xdotool key --window "$window" "$@"; sleep 0.5; }
+# Without a window manager the focus is ours to give. Keys are held over a frame: "p", or a modifier and a key, "ctrl+s".
+xdotool windowfocus "$window" sleep 0.5
+press() { xdotool keydown "${1%+*}" sleep 0.2 ; [ "$1" = "${1#*+}" ] || xdotool key "${1#*+}" sleep 0.2; xdotool keyup "${1%+*}" sleep 0.3; }
 # A press may fall between two frames: held down for a moment.
 xdotool mousemove --window "$window" 300 700 sleep 0.3 mousedown 1 sleep 0.3 mouseup 1 sleep 0.3 mousemove_relative 0 -200
 press bracketright
