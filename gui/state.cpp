@@ -391,14 +391,17 @@ std::string State::row_name(std::size_t row) const {
 
 void State::step_on_front(int direction) {
   const Cloud& points = cloud();
-  const auto count = static_cast<std::ptrdiff_t>(points.staircase.size());
-  if (count == 0) return;
-  std::ptrdiff_t at = direction > 0 ? -1 : count;
-  for (std::ptrdiff_t k = 0; k < count; ++k) {
-    if (points.rows[points.staircase[static_cast<std::size_t>(k)]] == current) at = k;
+  const auto own = std::ranges::find(points.rows, static_cast<std::uint32_t>(current));
+  const double x = own == points.rows.end() ? (direction > 0 ? -INFINITY : INFINITY)
+                                            : points.xs[static_cast<std::size_t>(own - points.rows.begin())];
+  const auto beyond = [&](std::uint32_t i) { return direction > 0 ? points.xs[i] > x : points.xs[i] < x; };
+  if (direction > 0) {
+    const auto next = std::ranges::find_if(points.staircase, beyond);
+    if (next != points.staircase.end()) select(points.rows[*next], false);
+  } else {
+    const auto before = std::find_if(points.staircase.rbegin(), points.staircase.rend(), beyond);
+    if (before != points.staircase.rend()) select(points.rows[*before], false);
   }
-  at = std::clamp<std::ptrdiff_t>(at + direction, 0, count - 1);
-  select(points.rows[points.staircase[static_cast<std::size_t>(at)]], false);
 }
 
 // --- The editor ---

@@ -163,6 +163,19 @@ TEST_F(AppTest, HoveringAndClickingAPointOfTheFrontier) {
   EXPECT_EQ(app.state.document.origin, app.state.row_name(wanted));
 }
 
+TEST_F(AppTest, BracketsStepAlongTheFrontFromWhereverTheLayoutStands) {
+  open();
+  const Cloud& cloud = app.state.cloud();
+  const auto x_of = [&](std::size_t row) { return app.state.table()->find(cloud.x.metric)->value[row]; };
+  ASSERT_TRUE(app.click("Trials", "7"));  // (dx11*)x2: dominated in these two metrics by (Gx11*)x2 of the same cache
+  const double x = x_of(7);
+  app.press(ImGuiKey_RightBracket);
+  EXPECT_GT(x_of(app.state.current), x);
+  EXPECT_EQ(app.state.row_name(app.state.current), "trial 10");
+  app.press(ImGuiKey_LeftBracket);
+  EXPECT_EQ(app.state.row_name(app.state.current), "trial 8");
+}
+
 TEST_F(AppTest, ShiftAndDragSelectsABox) {
   open();
   const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
