@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <imgui_internal.h>
 #include <implot.h>
 
 #include <algorithm>
@@ -42,11 +43,7 @@ Screen screen_of_plot() {
 
 /// Axis labels of a logarithmic axis, whose coordinates are logarithms.
 int format_log(double value, char* out, int size, void*) {
-  const double number = std::pow(10, value);
-  const std::string text =
-      number >= 1000 || number < 0.01 ? fmt::format("{:.3g}", number) : fmt::format("{:.3g}", number);
-  return fmt::format_to_n(out, static_cast<std::size_t>(size) - 1, "{}", text).out[0] = 0,
-                                                                         static_cast<int>(text.size());
+  return ImFormatString(out, static_cast<std::size_t>(size), "%.3g", std::pow(10, value));
 }
 
 void set_up_axis(ImAxis axis, const CloudAxis& of, bool inverted, bool fit) {
