@@ -19,29 +19,6 @@ std::vector<std::string> wanted_metrics(const StudySpec& study) {
   return names;
 }
 
-Evaluators make_evaluators(const StudySpec& study) {
-  const std::vector<std::string> wanted = wanted_metrics(study);
-  const auto chosen_from = [&](const std::vector<search::Metric>& metrics) {
-    std::vector<std::string> names;
-    for (const search::Metric& metric : metrics) {
-      if (std::ranges::find(wanted, metric.name) != wanted.end()) names.push_back(metric.name);
-    }
-    return names;
-  };
-  std::vector<std::string> at_workloads;
-  for (const std::string& name : wanted) {
-    if (name.find('@') != std::string::npos) at_workloads.push_back(name);
-  }
-  Evaluators evaluators;
-  evaluators.push_back(evaluate::make_cost_evaluator(study.model, study.hardware, study.workloads, at_workloads));
-  if (!chosen_from(evaluate::prior_metrics()).empty()) evaluators.push_back(evaluate::make_prior_evaluator());
-  if (auto names = chosen_from(evaluate::published_metrics()); !names.empty()) {
-    evaluators.push_back(evaluate::make_published_evaluator(std::move(names)));
-  }
-  std::ranges::stable_sort(evaluators, {}, [](const auto& evaluator) { return evaluator->cost_class(); });
-  return evaluators;
-}
-
 /// The objectives, then the constraints on other metrics, as additive scores; empty (with the reason) when one is not.
 std::vector<search::AdditiveObjective> additive_objectives(const StudySpec& study, const Evaluators& evaluators,
                                                            std::string& not_additive) {
@@ -76,6 +53,29 @@ std::vector<search::AdditiveObjective> additive_objectives(const StudySpec& stud
 }
 
 }  // namespace
+
+std::vector<std::unique_ptr<search::Evaluator>> make_evaluators(const StudySpec& study) {
+  const std::vector<std::string> wanted = wanted_metrics(study);
+  const auto chosen_from = [&](const std::vector<search::Metric>& metrics) {
+    std::vector<std::string> names;
+    for (const search::Metric& metric : metrics) {
+      if (std::ranges::find(wanted, metric.name) != wanted.end()) names.push_back(metric.name);
+    }
+    return names;
+  };
+  std::vector<std::string> at_workloads;
+  for (const std::string& name : wanted) {
+    if (name.find('@') != std::string::npos) at_workloads.push_back(name);
+  }
+  Evaluators evaluators;
+  evaluators.push_back(evaluate::make_cost_evaluator(study.model, study.hardware, study.workloads, at_workloads));
+  if (!chosen_from(evaluate::prior_metrics()).empty()) evaluators.push_back(evaluate::make_prior_evaluator());
+  if (auto names = chosen_from(evaluate::published_metrics()); !names.empty()) {
+    evaluators.push_back(evaluate::make_published_evaluator(std::move(names)));
+  }
+  std::ranges::stable_sort(evaluators, {}, [](const auto& evaluator) { return evaluator->cost_class(); });
+  return evaluators;
+}
 
 BuiltStudy::BuiltStudy(StudySpec study_spec) : spec(std::move(study_spec)), graph(spec.space) {
   search::Study::Parts parts;

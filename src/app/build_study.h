@@ -9,6 +9,9 @@
 
 namespace plait::app {
 
+/// Cheap ones first: the cost model, then the quality estimates that objectives and constraints name.
+std::vector<std::unique_ptr<search::Evaluator>> make_evaluators(const StudySpec& study);
+
 /// A study wired up: graph, evaluators, strategy. Not movable, because its parts refer to each other.
 struct BuiltStudy {
   explicit BuiltStudy(StudySpec study_spec);

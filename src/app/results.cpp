@@ -38,19 +38,6 @@ std::vector<search::Metric> objectives_first(const BuiltStudy& built) {
   return metrics;
 }
 
-StudyResults collect(const BuiltStudy& built) {
-  const search::Study& study = *built.study;
-  StudyResults results{.spec = built.spec,
-                       .layouts = built.graph.count().str(),
-                       .metrics = objectives_first(built),
-                       .trials = study.trials(),
-                       .baselines = study.baselines(),
-                       .front = study.front().trials(),
-                       .hypervolume = study.front().hypervolume(),
-                       .finished = study.finished()};
-  return results;
-}
-
 /// Counts as integers, everything else as it is.
 spec::OrderedJson number_json(const search::Value& score) {
   constexpr double kExactIntegers = 0x1p53;
@@ -121,6 +108,19 @@ std::string measured_how(const StudyResults& results, const search::Trial& trial
 
 }  // namespace
 
+StudyResults results_so_far(const BuiltStudy& built) {
+  const search::Study& study = *built.study;
+  StudyResults results{.spec = built.spec,
+                       .layouts = built.graph.count().str(),
+                       .metrics = objectives_first(built),
+                       .trials = study.trials(),
+                       .baselines = study.baselines(),
+                       .front = study.front().trials(),
+                       .hypervolume = study.front().hypervolume(),
+                       .finished = study.finished()};
+  return results;
+}
+
 StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, bool resume, std::stop_token stop,
                        const std::function<void(const search::Progress&)>& observer,
                        const std::function<void(const std::string&)>& warn, const ProxyRequest* proxies) {
@@ -153,7 +153,7 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
     }
   }
   built.study->run(journal ? &*journal : nullptr, recorded, stop, observer);
-  StudyResults results = collect(built);
+  StudyResults results = results_so_far(built);
   if (proxies != nullptr && results.finished) {
     const search::Trial* best = recommended(results);
     auto fresh = measure_on_proxies(
@@ -178,7 +178,7 @@ StudyResults load_results(const std::filesystem::path& folder) {
   StudySpec spec = study_from_json(std::move(contents.study), file.string() + ": study", problems);
   problems.throw_if_any();
   const BuiltStudy built(std::move(spec));
-  StudyResults results = collect(built);
+  StudyResults results = results_so_far(built);
   search::ParetoFront front(built.spec.objectives);
   for (search::Trial& trial : contents.trials) {
     if (is_baseline(trial)) {

@@ -33,6 +33,9 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
                        const std::function<void(const search::Progress&)>& observer,
                        const std::function<void(const std::string&)>& warn, const ProxyRequest* proxies = nullptr);
 
+/// What a study that is being run has found up to now; for its observer, on the thread that runs it.
+StudyResults results_so_far(const BuiltStudy& built);
+
 /// Reads a folder back from its journal alone. Throws JournalError, SpecError, std::system_error.
 StudyResults load_results(const std::filesystem::path& folder);
 

@@ -23,6 +23,7 @@ void add_tasks(CLI::App& app, Context& context);
 void add_reproduce(CLI::App& app, Context& context);
 void add_export_weights(CLI::App& app, Context& context);
 void add_import_weights(CLI::App& app, Context& context);
+void add_gui(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 
 }  // namespace plait::cli

@@ -84,13 +84,6 @@ void Console::end_progress() {
   line_open_ = false;
 }
 
-void write_file(const std::string& file, std::string_view content) {
-  std::ofstream out(file, std::ios::binary);
-  out.write(content.data(), static_cast<std::streamsize>(content.size()));
-  out.close();
-  if (!out) throw std::system_error(errno, std::generic_category(), fmt::format("cannot write {}", file));
-}
-
 void require_folder(const std::string& file) {
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder))

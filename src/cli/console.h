@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "search/study.h"
+#include "src/app/output.h"
 #include "src/evaluate/proxy_evaluator.h"
 
 namespace plait::cli {
@@ -51,8 +52,7 @@ struct Context {
   int exit_code = 0;
 };
 
-/// Writes a file; throws std::system_error that names it.
-void write_file(const std::string& file, std::string_view content);
+using app::write_file;
 
 /// For what is written at the end of a long work: throws std::system_error, as `write_file` then would, when the file's
 /// folder is not there.

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "src/report/report.h"
+#include "src/app/output.h"
 #include "src/spec/json_reader.h"
 
 namespace plait::cli {
@@ -49,11 +49,6 @@ std::string why_empty(const app::StudyResults& results) {
 
 }  // namespace
 
-std::string setting(const app::StudySpec& spec) {
-  return fmt::format("{}, context {}, batch {}", spec.hardware.label, spec::format_size(spec.workload().context),
-                     spec.workload().batch);
-}
-
 AxisPair chosen_axes(const app::StudyResults& results, const std::string& x, const std::string& y) {
   AxisPair axes{x, y};
   if (axes.x.empty() && axes.y.empty()) axes.y = results.spec.objectives[0].metric;
@@ -62,15 +57,6 @@ AxisPair chosen_axes(const app::StudyResults& results, const std::string& x, con
   find_metric(results, axes.x, "--x");
   find_metric(results, axes.y, "--y");
   return axes;
-}
-
-report::Figure frontier_figure(const app::StudyResults& results, const AxisPair& axes) {
-  report::Figure figure = report::make_figure(app::result_table(results), axes.x, axes.y);
-  report::mark_front(figure);
-  figure.title = fmt::format("{}: {} against {}", results.spec.name, figure.y.label, figure.x.label);
-  figure.subtitle = fmt::format("{} layers, d_model {}, {}", results.spec.space.size(), results.spec.model.d_model,
-                                setting(results.spec));
-  return figure;
 }
 
 std::string frontier_text(const app::StudyResults& results, const std::string& x, const std::string& y,
@@ -87,7 +73,8 @@ std::string frontier_text(const app::StudyResults& results, const std::string& x
                                  results.spec.seed, results.front.size(), results.spec.objectives.size());
   text += why_empty(results);
   const report::TerminalOptions options{.columns = console.columns(), .colour = console.colour()};
-  for (const AxisPair& axes : pairs) text += '\n' + report::to_terminal(frontier_figure(results, axes), options);
+  for (const AxisPair& axes : pairs)
+    text += '\n' + report::to_terminal(app::frontier_figure(results, axes.x, axes.y), options);
   return text;
 }
 

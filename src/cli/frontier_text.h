@@ -21,10 +21,4 @@ struct AxisPair {
 };
 AxisPair chosen_axes(const app::StudyResults& results, const std::string& x, const std::string& y);
 
-/// The figure of a pair, with the study in its title. The front is that of the two metrics alone.
-report::Figure frontier_figure(const app::StudyResults& results, const AxisPair& axes);
-
-/// "NVIDIA H100 SXM 80 GB, context 32k, batch 1".
-std::string setting(const app::StudySpec& spec);
-
 }  // namespace plait::cli

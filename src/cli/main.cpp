@@ -96,6 +96,7 @@ int run(int argc, char** argv, plait::cli::Context& context) {
   cli::add_strategies(app, context);
   cli::add_presets(app, context);
   cli::add_prior(app, context);
+  cli::add_gui(app, context);
   cli::add_doctor(app, context);
   try {
     app.parse(argc, argv);

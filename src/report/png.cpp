@@ -12,18 +12,19 @@
 
 namespace plait::report {
 
-std::vector<std::uint8_t> png_file(const RasterCanvas& canvas) {
+std::vector<std::uint8_t> png_file(std::span<const std::uint8_t> pixels, int width, int height) {
   std::vector<std::uint8_t> file;
   const auto append = [](void* context, void* data, int size) {
     const auto* bytes = static_cast<const std::uint8_t*>(data);
     static_cast<std::vector<std::uint8_t>*>(context)->insert(static_cast<std::vector<std::uint8_t>*>(context)->end(),
                                                              bytes, bytes + size);
   };
-  if (stbi_write_png_to_func(append, &file, canvas.width(), canvas.height(), 3, canvas.pixels().data(),
-                             canvas.width() * 3) == 0) {
-    throw std::bad_alloc();
-  }
+  if (stbi_write_png_to_func(append, &file, width, height, 3, pixels.data(), width * 3) == 0) throw std::bad_alloc();
   return file;
+}
+
+std::vector<std::uint8_t> png_file(const RasterCanvas& canvas) {
+  return png_file(canvas.pixels(), canvas.width(), canvas.height());
 }
 
 std::vector<std::uint8_t> to_png(const Figure& figure, const FigureOptions& options) {

@@ -52,7 +52,7 @@ std::vector<Row> examine() {
       {"fonts", "on", "DejaVu Sans, compiled in"},
       gpu,
       torch,
-      {"OpenGL", "off", "this version has no desktop app"},
+      {"desktop app", PLAIT_HAVE_GUI ? "on" : "off", PLAIT_GUI_WHY},
   };
 }
 

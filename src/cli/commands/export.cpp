@@ -4,7 +4,7 @@
 #include <memory>
 
 #include "src/app/model_source.h"
-#include "src/app/results.h"
+#include "src/app/output.h"
 #include "src/cli/commands.h"
 #include "src/interchange/exporter.h"
 #include "src/interchange/importer.h"
@@ -26,13 +26,8 @@ struct ExportOptions {
   bool json = false;
 };
 
-struct Chosen {
-  spec::ModelSpec model;
-  interchange::Provenance provenance;
-};
-
-Chosen choose(const ExportOptions& options, Context& context) {
-  Chosen chosen;
+app::ExportSource choose(const ExportOptions& options, Context& context) {
+  app::ExportSource chosen;
   chosen.provenance.plait_version = PLAIT_VERSION;
   if (!fs::is_directory(options.what)) {
     if (!options.trial.empty()) {
@@ -50,19 +45,13 @@ Chosen choose(const ExportOptions& options, Context& context) {
   }
   const app::StudyResults results = app::load_results(options.what);
   const search::Trial& trial = app::find_trial(results, options.trial);
-  chosen.model = app::model_of(results, trial);
-  chosen.model.name = fmt::format("{}-{}", results.spec.name, trial.id);
-  chosen.provenance.study = results.spec.name;
-  chosen.provenance.trial = trial.id;
-  chosen.provenance.layout = trial.layout;
-  if (const auto* scores = std::get_if<search::Scores>(&trial.outcome)) {
-    for (const auto& [metric, value] : *scores) chosen.provenance.metrics[metric] = value.value;
-  }
+  chosen = app::export_source(results, trial);
+  chosen.provenance.plait_version = PLAIT_VERSION;
   return chosen;
 }
 
 std::string list_targets(const ExportOptions& options, Context& context) {
-  std::optional<Chosen> chosen;
+  std::optional<app::ExportSource> chosen;
   if (!options.what.empty()) chosen = choose(options, context);
   spec::OrderedJson json = spec::OrderedJson::array();
   std::string text;
@@ -83,22 +72,6 @@ std::string list_targets(const ExportOptions& options, Context& context) {
   return options.json ? json.dump(2) + "\n" : text;
 }
 
-void write_bundle(const interchange::ExportBundle& bundle, const ExportOptions& options) {
-  const fs::path folder = options.out;
-  fs::create_directories(folder);
-  if (!options.force) {
-    for (const interchange::File& file : bundle.files) {
-      if (fs::exists(folder / file.name)) {
-        throw UsageError(fmt::format("{} exists; --force overwrites it", (folder / file.name).string()));
-      }
-    }
-  }
-  for (const interchange::File& file : bundle.files) {
-    write_file((folder / file.name).string(), file.content);
-    if (file.executable) fs::permissions(folder / file.name, fs::perms::owner_exec, fs::perm_options::add);
-  }
-}
-
 void run_export(const ExportOptions& options, Context& context) {
   if (options.list) {
     context.console.print(list_targets(options, context));
@@ -113,9 +86,9 @@ void run_export(const ExportOptions& options, Context& context) {
     for (const interchange::Exporter& row : interchange::exporter_table()) names.emplace_back(row.name);
     throw UsageError(fmt::format("--to: unknown target \"{}\"; one of {}", options.target, spec::quoted_list(names)));
   }
-  const Chosen chosen = choose(options, context);
+  const app::ExportSource chosen = choose(options, context);
   const interchange::ExportBundle bundle = exporter->write(chosen.model, chosen.provenance);
-  write_bundle(bundle, options);
+  app::write_bundle(bundle, options.out, options.force);
   for (const std::string& note : exporter->supports(chosen.model).notes)
     context.console.warn(fmt::format("note: {}", note));
   std::string files;

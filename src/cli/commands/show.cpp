@@ -2,10 +2,9 @@
 
 #include <memory>
 
-#include "src/app/results.h"
+#include "src/app/output.h"
 #include "src/cli/commands.h"
 #include "src/cli/frontier_text.h"
-#include "src/report/report.h"
 
 namespace plait::cli {
 namespace {
@@ -26,16 +25,17 @@ void run(const Options& options, Context& context) {
   const app::StudyResults results = app::load_results(options.folder);
   const AxisPair axes = chosen_axes(results, options.x, options.y);
   const report::FigureOptions drawing{.theme = options.dark ? report::Theme::dark : report::Theme::light};
-  if (!options.svg.empty()) write_file(options.svg, report::to_svg(frontier_figure(results, axes), drawing));
+  if (!options.svg.empty())
+    write_file(options.svg, report::to_svg(app::frontier_figure(results, axes.x, axes.y), drawing));
   if (!options.png.empty()) {
-    const std::vector<std::uint8_t> png = report::to_png(frontier_figure(results, axes), drawing);
+    const std::vector<std::uint8_t> png = report::to_png(app::frontier_figure(results, axes.x, axes.y), drawing);
     write_file(options.png, {reinterpret_cast<const char*>(png.data()), png.size()});
   }
   if (!options.html.empty()) {
     write_file(options.html,
                report::to_html(app::result_table(results),
                                {.title = results.spec.name,
-                                .subtitle = setting(results.spec),
+                                .subtitle = app::setting(results.spec),
                                 .x_metric = axes.x,
                                 .y_metric = axes.y,
                                 .export_command = fmt::format("plait export {} --trial {{trial}} --to fla --out MODEL",

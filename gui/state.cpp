@@ -1,0 +1,634 @@
+#include "gui/state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+
+#include "gui/study_form.h"
+#include "src/app/model_source.h"
+#include "src/app/output.h"
+#include "src/spec/embedded_file.h"
+#include "src/spec/json_reader.h"
+#include "src/spec/model_json.h"
+
+namespace plait::embedded {
+std::span<const spec::EmbeddedFile> gui_studies();
+}
+
+namespace plait::gui {
+namespace {
+
+namespace fs = std::filesystem;
+using spec::Json;
+
+constexpr std::size_t kMostPins = 8;
+constexpr std::size_t kMostRecent = 8;
+constexpr std::string_view kSessionFormat = "plait-session/1";
+
+/// As text for a file; nothing about it depends on the machine.
+Json view_json(const View& view) {
+  return {{"x", view.x},
+          {"y", view.y},
+          {"x_log", view.x_log},
+          {"y_log", view.y_log},
+          {"invert_x", view.invert_x},
+          {"invert_y", view.invert_y},
+          {"staircase", view.staircase},
+          {"error_bars", view.error_bars},
+          {"names", view.names},
+          {"infeasible", view.infeasible},
+          {"filter", view.filter},
+          {"sweep_metric", view.sweep_metric},
+          {"breakdown", view.breakdown}};
+}
+
+View view_from(spec::ObjectReader& reader) {
+  View view;
+  view.x = reader.string("x", view.x);
+  view.y = reader.string("y", view.y);
+  view.x_log = reader.boolean("x_log", view.x_log);
+  view.y_log = reader.boolean("y_log", view.y_log);
+  view.invert_x = reader.boolean("invert_x", view.invert_x);
+  view.invert_y = reader.boolean("invert_y", view.invert_y);
+  view.staircase = reader.boolean("staircase", view.staircase);
+  view.error_bars = reader.boolean("error_bars", view.error_bars);
+  view.names = reader.boolean("names", view.names);
+  view.infeasible = reader.boolean("infeasible", view.infeasible);
+  view.filter = reader.string("filter", view.filter);
+  view.sweep_metric = reader.string("sweep_metric", view.sweep_metric);
+  view.breakdown = reader.string("breakdown", view.breakdown);
+  reader.finish();
+  return view;
+}
+
+bool has_metric(const app::TrialTable& table, const std::string& name) { return table.find(name) != nullptr; }
+
+}  // namespace
+
+const std::vector<spec::Dim>& sweep_contexts() {
+  static const std::vector<spec::Dim> contexts = [] {
+    std::vector<spec::Dim> out;
+    for (spec::Dim context = 1024; context <= 2 * 1024 * 1024; context *= 2) out.push_back(context);
+    return out;
+  }();
+  return contexts;
+}
+
+std::string settings_json(const Settings& settings) {
+  spec::OrderedJson out;
+  out["format"] = "plait-settings/1";
+  out["theme"] = settings.theme == report::Theme::dark ? "dark" : "light";
+  out["scale"] = settings.scale;
+  out["recent"] = settings.recent;
+  out["hidden"] = settings.hidden;
+  out["tour_seen"] = settings.tour_seen;
+  return out.dump(2) + "\n";
+}
+
+Settings settings_from_json(const std::string& text) {
+  Settings settings;
+  try {
+    const Json json = spec::parse_json(text, "settings");
+    spec::Problems problems;
+    spec::ObjectReader reader(json, "settings", problems);
+    settings.theme = reader.string("theme", "light") == "dark" ? report::Theme::dark : report::Theme::light;
+    settings.scale = reader.number("scale", 0.5, 4, 1);
+    settings.recent = reader.strings("recent");
+    for (std::string& title : reader.strings("hidden")) settings.hidden.insert(std::move(title));
+    settings.tour_seen = reader.boolean("tour_seen", false);
+    return problems.empty() || problems.list()[0].path.ends_with("format") ? settings : Settings{};
+  } catch (const spec::SpecError&) {
+    return {};
+  }
+}
+
+State::State(std::function<void()> changed) : session(changed), overlay_session(changed) {
+  form = std::make_unique<StudyForm>();
+}
+
+State::~State() = default;
+
+// --- Words ---
+
+void State::say(std::string text) { messages.push_back({std::move(text), false, now_s_}); }
+void State::complain(std::string text) {
+  if (!messages.empty() && messages.back().bad && messages.back().text == text) return;
+  messages.push_back({std::move(text), true, now_s_});
+}
+
+void State::attempt(const std::function<void()>& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    complain(error.what());
+  }
+}
+
+// --- Studies ---
+
+void State::remember(const fs::path& path) {
+  const std::string text = fs::absolute(path).lexically_normal().string();
+  std::erase(settings.recent, text);
+  settings.recent.insert(settings.recent.begin(), text);
+  if (settings.recent.size() > kMostRecent) settings.recent.resize(kMostRecent);
+}
+
+void State::open(const fs::path& path) {
+  attempt([&] {
+    if (fs::is_directory(path)) {
+      session.open(path);
+      remember(path);
+      return;
+    }
+    if (path.filename() == "journal.jsonl") {
+      open(path.parent_path().empty() ? fs::path(".") : path.parent_path());
+      return;
+    }
+    const Json json = spec::read_json_file(path.string());
+    if (json.is_object() && json.contains("space") && json.contains("objectives")) {
+      form = std::make_unique<StudyForm>(app::read_study(path.string(), {}).source);
+      remember(path);
+      focus_panel = "Run";
+      say(fmt::format("{} fills the form of a new study", path.string()));
+      return;
+    }
+    const app::NamedModel named = app::read_model(path.string(), "");
+    set_layout(named.model.layout, path.filename().string());
+    remember(path);
+    for (const std::string& note : named.notes) say(note);
+    if (!what_if)
+      complain("open or start a study too: its model, hardware and context are what layouts are costed with");
+  });
+}
+
+void State::open_sample() {
+  attempt([&] {
+    Json json = spec::parse_json(embedded::gui_studies().front().content, "quickstart.json");
+    spec::Problems problems;
+    app::StudySpec study = app::study_from_json(json, "", problems);
+    problems.throw_if_any();
+    form = std::make_unique<StudyForm>(std::move(json));
+    start(study, {}, false);
+  });
+}
+
+void State::start(const app::StudySpec& study, const fs::path& folder, bool resume) {
+  attempt([&] {
+    session.run(study, folder, resume);
+    if (!folder.empty()) remember(folder);
+  });
+}
+
+void State::open_overlay(const fs::path& folder) { overlay_session.open(folder); }
+
+void State::close_overlay() { overlay_session.close(); }
+
+bool State::busy() const {
+  const auto works = [](const app::Snapshot& s) {
+    return s.phase == app::Phase::running || s.phase == app::Phase::loading;
+  };
+  return works(snapshot) || works(overlay);
+}
+
+bool State::update(double now_s) {
+  now_s_ = now_s;
+  std::erase_if(messages, [&](const Message& message) { return now_s - message.since_s > (message.bad ? 20 : 6); });
+  app::Snapshot fresh = session.snapshot();
+  const bool new_words = fresh.message != snapshot.message && !fresh.message.empty();
+  if (new_words) complain(fresh.message);
+  bool changed = fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
+                 fresh.progress.done != snapshot.progress.done;
+  take(std::move(fresh));
+  app::Snapshot other = overlay_session.snapshot();
+  if (other.message != overlay.message && !other.message.empty()) complain(other.message);
+  changed = changed || other.version != overlay.version;
+  overlay = std::move(other);
+  return changed;
+}
+
+void State::take(app::Snapshot fresh) {
+  const bool new_results = fresh.results && fresh.version != snapshot.version;
+  const bool new_study = new_results && (!snapshot.results || !what_if || fresh.folder != snapshot.folder ||
+                                         fresh.results->spec.source != what_if->study().source);
+  if (!fresh.results && snapshot.results && fresh.phase != app::Phase::empty) {
+    // The study before stays on the screen until the new one has something to show, or for good when it failed.
+    fresh.results = snapshot.results;
+    fresh.table = snapshot.table;
+  }
+  snapshot = std::move(fresh);
+  if (snapshot.phase == app::Phase::empty) {
+    what_if = nullptr;
+    return;
+  }
+  if (!new_results) return;
+  selected_.resize(snapshot.table->size());
+  if (!new_study) return;
+  selected_.assign(snapshot.table->size(), 0);
+  current = hovered = until = SIZE_MAX;
+  answers_.clear();
+  sweeps_.clear();
+  brushes.clear();
+  budgets.clear();
+  undo_.clear();
+  fit = true;
+  attempt([&] { what_if = std::make_shared<const app::WhatIf>(snapshot.results->spec); });
+  const auto& objectives = snapshot.results->spec.objectives;
+  goal = objectives[0].metric;
+  view.y = objectives[0].metric;
+  view.x = objectives[1].metric;
+  set_filter("");
+  document = {};
+  load_session();
+  if (document.layout.layers.empty()) {
+    if (const search::Trial* best = app::recommended(*snapshot.results)) {
+      const auto at = std::ranges::find(snapshot.results->trials, best->id, &search::Trial::id);
+      select(static_cast<std::size_t>(at - snapshot.results->trials.begin()), false);
+    }
+  }
+  undo_.clear();
+}
+
+// --- What is seen ---
+
+void State::set_axes(const std::string& x, const std::string& y) {
+  if (view.x == x && view.y == y) return;
+  view.x = x;
+  view.y = y;
+  fit = true;
+}
+
+void State::set_filter(const std::string& text) {
+  view.filter = text;
+  filter_ = parse_filter(text, results() == nullptr ? std::vector<search::Metric>{} : results()->metrics);
+  ++shown_request_;
+}
+
+const Cloud& State::cloud() {
+  if (!table() || table()->size() == 0) {
+    cloud_ = {};
+    cloud_key_.clear();
+    return cloud_;
+  }
+  const auto& columns = table()->columns;
+  if (!has_metric(*table(), view.x)) view.x = columns[std::min<std::size_t>(1, columns.size() - 1)].metric.name;
+  if (!has_metric(*table(), view.y)) view.y = columns[0].metric.name;
+  const std::string key =
+      fmt::format("{} {} {} {} {} {}", snapshot.version, view.x, view.y, view.x_log, view.y_log, until);
+  if (key != cloud_key_) {
+    cloud_key_ = key;
+    ++cloud_version_;
+    cloud_ = make_cloud(*table(), results()->spec.objectives, view.x, view.y,
+                        {.x_log = view.x_log, .y_log = view.y_log, .until = until});
+  }
+  return cloud_;
+}
+
+const PickIndex& State::pick_index() {
+  const Cloud& points = cloud();
+  if (pick_key_ != cloud_key_) {
+    pick_key_ = cloud_key_;
+    pick_ = PickIndex(points);
+  }
+  return pick_;
+}
+
+const Cloud* State::overlay_cloud() {
+  if (!overlay.table || overlay.table->size() == 0 || !has_rows()) return nullptr;
+  if (!has_metric(*overlay.table, view.x) || !has_metric(*overlay.table, view.y)) return nullptr;
+  const Cloud& own = cloud();
+  const std::string key = fmt::format("{} {} {} {} {}", overlay.version, view.x, view.y, own.x.log, own.y.log);
+  if (key != overlay_key_) {
+    overlay_key_ = key;
+    overlay_cloud_ = make_cloud(*overlay.table, overlay.results->spec.objectives, view.x, view.y,
+                                {.x_log = own.x.log, .y_log = own.y.log});
+    // In the units of the study that it lies over.
+    const auto shift = [](std::vector<double>& values, const CloudAxis& from, const CloudAxis& to) {
+      const double factor = from.shown.factor / to.shown.factor;
+      for (double& value : values) value = to.log ? value + std::log10(factor) : value * factor;
+    };
+    shift(overlay_cloud_.xs, overlay_cloud_.x, own.x);
+    shift(overlay_cloud_.ys, overlay_cloud_.y, own.y);
+    if (overlay_cloud_.x.log != own.x.log || overlay_cloud_.y.log != own.y.log) overlay_cloud_ = {};
+  }
+  return overlay_cloud_.size() == 0 ? nullptr : &overlay_cloud_;
+}
+
+const std::vector<std::uint8_t>& State::shown() {
+  if (!table()) {
+    shown_.clear();
+    shown_count_ = 0;
+    return shown_;
+  }
+  const std::string key = fmt::format("{} {}", snapshot.version, shown_request_);
+  if (key != shown_key_) {
+    shown_key_ = key;
+    shown_ = matches(filter_.problem.empty() ? filter_ : TrialFilter{}, *results(), *table());
+    for (const Brush& brush : brushes) {
+      const app::TrialTable::Column* column = table()->find(brush.metric);
+      if (column == nullptr) continue;
+      for (std::size_t row = 0; row < shown_.size(); ++row) {
+        if (!(column->value[row] >= brush.low && column->value[row] <= brush.high)) shown_[row] = 0;
+      }
+    }
+    shown_count_ = static_cast<std::size_t>(std::ranges::count(shown_, 1));
+  }
+  return shown_;
+}
+
+const std::vector<std::uint32_t>& State::order(TrialSort sort) {
+  const std::vector<std::uint8_t>& inside = shown();
+  const std::string key = fmt::format("{} {} {}", shown_key_, sort.column, sort.descending);
+  if (key != order_key_ && table() != nullptr) {
+    order_key_ = key;
+    order_ = sorted_rows(*table(), inside, sort);
+  }
+  return order_;
+}
+
+std::size_t State::shown_count() {
+  shown();
+  return shown_count_;
+}
+
+// --- Selection ---
+
+void State::select(std::size_t row, bool add) { select_all({row}, add); }
+
+void State::select_all(const std::vector<std::size_t>& rows, bool add) {
+  if (!table()) return;
+  const bool toggles = add && rows.size() == 1 && is_selected(rows[0]);
+  if (!add) std::ranges::fill(selected_, std::uint8_t{0});
+  for (const std::size_t row : rows) {
+    if (row < selected_.size()) selected_[row] = toggles ? 0 : 1;
+  }
+  if (rows.size() == 1 && rows[0] < selected_.size() && !toggles) {
+    current = rows[0];
+    scroll_to_current = true;
+    load_row(current);
+  }
+}
+
+void State::clear_selection() {
+  std::ranges::fill(selected_, std::uint8_t{0});
+  current = SIZE_MAX;
+}
+
+std::vector<std::size_t> State::selection() const {
+  std::vector<std::size_t> rows;
+  for (std::size_t row = 0; row < selected_.size(); ++row) {
+    if (selected_[row] != 0) rows.push_back(row);
+  }
+  return rows;
+}
+
+std::string State::row_name(std::size_t row) const {
+  if (results() == nullptr || row >= table()->size()) return "";
+  const search::Trial& trial = app::trial_at(*results(), row);
+  return trial.name.empty() ? "trial " + trial.id : trial.name;
+}
+
+void State::step_on_front(int direction) {
+  const Cloud& points = cloud();
+  const auto own = std::ranges::find(points.rows, static_cast<std::uint32_t>(current));
+  const double x = own == points.rows.end() ? (direction > 0 ? -INFINITY : INFINITY)
+                                            : points.xs[static_cast<std::size_t>(own - points.rows.begin())];
+  const auto beyond = [&](std::uint32_t i) { return direction > 0 ? points.xs[i] > x : points.xs[i] < x; };
+  if (direction > 0) {
+    const auto next = std::ranges::find_if(points.staircase, beyond);
+    if (next != points.staircase.end()) select(points.rows[*next], false);
+  } else {
+    const auto before = std::find_if(points.staircase.rbegin(), points.staircase.rend(), beyond);
+    if (before != points.staircase.rend()) select(points.rows[*before], false);
+  }
+}
+
+// --- The editor ---
+
+void State::edit(const std::function<void(Document&)>& change, const std::string& key) {
+  Document next = document;
+  change(next);
+  if (next == document) return;
+  undo_.before_edit(document, key);
+  document = std::move(next);
+  if (!document.layout.layers.empty()) layer = std::min(layer, document.layout.size() - 1);
+}
+
+void State::set_layout(spec::Layout layout, const std::string& origin) {
+  edit([&](Document& next) {
+    next.layout = layout;
+    next.reference = std::move(layout);
+    next.origin = origin;
+  });
+}
+
+void State::load_row(std::size_t row) {
+  attempt([&] {
+    const search::Trial& trial = app::trial_at(*results(), row);
+    set_layout(app::model_of(*results(), trial).layout, row_name(row));
+  });
+}
+
+bool State::paste_notation(const std::string& text, std::string& problem) {
+  try {
+    const spec::Palette palette = what_if ? what_if->study().palette : spec::Palette::defaults(2048);
+    spec::Layout layout = spec::parse_layout(text, palette);
+    if (layout.layers.empty()) throw spec::SpecError("layout", "is empty");
+    problem.clear();
+    edit([&](Document& next) {
+      next.layout = std::move(layout);
+      if (next.reference.layers.empty()) next.reference = next.layout;
+    });
+    return true;
+  } catch (const std::exception& error) {
+    problem = error.what();
+    return false;
+  }
+}
+
+void State::set_mixer(const std::string& symbol) {
+  if (!what_if || layer >= document.layout.size()) return;
+  const auto mixer = what_if->study().palette.mixers.find(symbol);
+  if (mixer == what_if->study().palette.mixers.end()) return;
+  edit([&](Document& next) {
+    spec::LayerSpec& changed = next.layout.layers[layer];
+    changed.mixer = mixer->second;
+    changed.kv_from.reset();
+    changed.weights_from.reset();
+  });
+}
+
+void State::improve() {
+  if (!what_if || document.layout.layers.empty()) return;
+  attempt([&] {
+    // No objective may get worse, unless a budget says how far it may go.
+    const app::WhatIf::Answer* now = answer();
+    if (now == nullptr) return;
+    std::vector<search::Constraint> bounds = budgets;
+    for (const search::Objective& objective : what_if->study().objectives) {
+      const auto value = now->scores.find(objective.metric);
+      if (objective.metric == goal || value == now->scores.end()) continue;
+      if (std::ranges::find(budgets, objective.metric, &search::Constraint::metric) != budgets.end()) continue;
+      search::Constraint bound{objective.metric, {}, {}};
+      (objective.direction == search::Direction::minimize ? bound.high : bound.low) = value->second.value;
+      bounds.push_back(std::move(bound));
+    }
+    if (auto better = what_if->best_neighbour(document.layout, {.metric = goal, .budgets = bounds})) {
+      edit([&](Document& next) { next.layout = std::move(*better); });
+      say(fmt::format("one change further: better {} inside the budgets", goal));
+    } else {
+      say(fmt::format("no change of one layer, and no exchange of two, gives a better {} inside the budgets", goal));
+    }
+  });
+}
+
+void State::best_within() {
+  if (!what_if) return;
+  attempt([&] {
+    if (auto best = what_if->best({.metric = goal, .budgets = budgets})) {
+      edit([&](Document& next) {
+        next.layout = std::move(*best);
+        if (next.reference.layers.empty()) next.reference = next.layout;
+      });
+      say(fmt::format("the best {} of all {} layouts inside the budgets", goal,
+                      results() ? results()->layouts : "legal"));
+    } else {
+      say("no layout is inside the budgets");
+    }
+  });
+}
+
+void State::pin() {
+  if (document.layout.layers.empty()) return;
+  const app::WhatIf::Answer* now = answer();
+  const bool edited = !(document.layout == document.reference);
+  const std::string name =
+      edited || document.origin.empty() ? (now ? now->notation : spec::letters(document.layout)) : document.origin;
+  if (std::ranges::find(document.pins, document.layout, &Pin::layout) != document.pins.end()) {
+    say("this layout is pinned already");
+    return;
+  }
+  if (document.pins.size() == kMostPins) {
+    say(fmt::format("{} layouts are pinned; unpin one first", kMostPins));
+    return;
+  }
+  edit([&](Document& next) { next.pins.push_back({name, next.layout}); });
+}
+
+void State::undo() {
+  if (undo_.undo(document) && !document.layout.layers.empty()) layer = std::min(layer, document.layout.size() - 1);
+}
+void State::redo() {
+  if (undo_.redo(document) && !document.layout.layers.empty()) layer = std::min(layer, document.layout.size() - 1);
+}
+
+const app::WhatIf::Answer* State::answer_for(const spec::Layout& layout) {
+  if (!what_if || layout.layers.empty()) return nullptr;
+  constexpr std::size_t kKept = 32;
+  const auto known =
+      std::ranges::find(answers_, layout, [](const auto& entry) -> const spec::Layout& { return entry.first; });
+  if (known != answers_.end()) {
+    answers_.splice(answers_.begin(), answers_, known);
+  } else {
+    answers_.emplace_front(layout, what_if->answer(layout));
+    if (answers_.size() > kKept) answers_.pop_back();
+  }
+  return &answers_.front().second;
+}
+
+const app::WhatIf::Answer* State::answer() { return answer_for(document.layout); }
+const app::WhatIf::Answer* State::reference_answer() { return answer_for(document.reference); }
+
+const std::vector<costmodel::CostReport>& State::sweep(const spec::Layout& layout) {
+  static const std::vector<costmodel::CostReport> kNothing;
+  if (!what_if || layout.layers.empty()) return kNothing;
+  constexpr std::size_t kKept = 24;
+  const auto known =
+      std::ranges::find(sweeps_, layout, [](const auto& entry) -> const spec::Layout& { return entry.first; });
+  if (known != sweeps_.end()) return known->second;
+  if (sweeps_.size() == kKept) sweeps_.pop_front();
+  const app::WhatIf::Answer* costs = answer_for(layout);
+  const bool valid = costs != nullptr && costs->costs;
+  sweeps_.emplace_back(layout, valid ? what_if->sweep(layout, sweep_contexts()) : kNothing);
+  return sweeps_.back().second;
+}
+
+// --- The session file ---
+
+fs::path State::session_file() const {
+  if (snapshot.folder.empty()) return {};
+  fs::path folder = fs::absolute(snapshot.folder).lexically_normal();
+  if (folder.filename().empty()) folder = folder.parent_path();
+  return folder.parent_path() / (folder.filename().string() + ".plait-session.json");
+}
+
+void State::save_session() {
+  const fs::path file = session_file();
+  if (file.empty()) {
+    complain("this study is stored nowhere, so there is no place beside it for a session");
+    return;
+  }
+  attempt([&] {
+    spec::OrderedJson out;
+    out["format"] = kSessionFormat;
+    out["view"] = view_json(view);
+    spec::ModelSpec model = what_if ? what_if->study().model : spec::ModelSpec{};
+    const auto layers = [&](const spec::Layout& layout) {
+      model.layout = layout;
+      return spec::Json(spec::to_json(model));
+    };
+    if (!document.layout.layers.empty()) {
+      out["layout"] = {
+          {"name", document.origin}, {"model", layers(document.layout)}, {"reference", layers(document.reference)}};
+    }
+    out["pins"] = spec::OrderedJson::array();
+    for (const Pin& pin : document.pins) out["pins"].push_back({{"name", pin.name}, {"model", layers(pin.layout)}});
+    app::write_file(file.string() + ".part", out.dump(2) + "\n");
+    fs::rename(file.string() + ".part", file);
+    say("saved " + file.string());
+  });
+}
+
+void State::load_session() {
+  const fs::path file = session_file();
+  std::error_code error;
+  if (file.empty() || !fs::exists(file, error)) return;
+  attempt([&] {
+    const Json json = spec::read_json_file(file.string());
+    spec::Problems problems;
+    spec::ObjectReader reader(json, file.string(), problems);
+    reader.one_of("format", {std::string(kSessionFormat)});
+    if (const Json* stored = reader.require("view")) {
+      spec::ObjectReader view_reader(*stored, reader.path("view"), problems);
+      const View read = view_from(view_reader);
+      if (problems.empty()) view = read;
+    }
+    Document read;
+    const auto layout_at = [&](const Json& value, const std::string& path) {
+      return spec::model_from_json(value, path, problems).layout;
+    };
+    if (const Json* stored = reader.get("layout")) {
+      spec::ObjectReader layout(*stored, reader.path("layout"), problems);
+      read.origin = layout.string("name");
+      if (const Json* model = layout.require("model")) read.layout = layout_at(*model, layout.path("model"));
+      if (const Json* model = layout.require("reference")) read.reference = layout_at(*model, layout.path("reference"));
+      layout.finish();
+    }
+    if (const Json* stored = reader.get("pins"); stored && stored->is_array()) {
+      for (std::size_t i = 0; i < stored->size() && i < kMostPins; ++i) {
+        spec::ObjectReader entry((*stored)[i], spec::index_path(reader.path("pins"), i), problems);
+        Pin pin{entry.string("name"), {}};
+        if (const Json* model = entry.require("model")) pin.layout = layout_at(*model, entry.path("model"));
+        entry.finish();
+        read.pins.push_back(std::move(pin));
+      }
+    }
+    reader.finish();
+    problems.throw_if_any();
+    document = std::move(read);
+    set_filter(view.filter);
+  });
+}
+
+}  // namespace plait::gui

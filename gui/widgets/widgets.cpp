@@ -1,0 +1,117 @@
+#include "gui/widgets/widgets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "gui/theme.h"
+#include "src/report/result_table.h"
+
+namespace plait::gui {
+
+std::string metric_title(const search::Metric& metric) {
+  const std::size_t at = metric.name.find('@');
+  std::string title = report::metric_label(metric);
+  // Where a column of its own would show the unit, the name has to tell apart what is counted.
+  if (metric.unit.starts_with("flops")) title += " FLOPs";
+  if (metric.unit == "parameters" && title != "Parameters") title += " parameters";
+  return title + (at == std::string::npos ? "" : " at " + metric.name.substr(at + 1));
+}
+
+std::string value_text(const app::TrialTable::Column& column, std::size_t row) {
+  if (!std::isfinite(column.value[row])) return "-";
+  const std::optional<double> deviation =
+      column.deviation[row] > 0 ? std::optional(column.deviation[row]) : std::nullopt;
+  return report::format_value(column.value[row], deviation, column.metric.unit);
+}
+
+std::string value_text(const search::Scores& scores, const search::Metric& metric) {
+  const auto at = scores.find(metric.name);
+  return at == scores.end() ? "-" : report::format_value(at->second.value, at->second.deviation, metric.unit);
+}
+
+void muted_text(const std::string& text) {
+  ImGui::PushStyleColor(ImGuiCol_Text, colours().muted);
+  ImGui::TextUnformatted(text.c_str());
+  ImGui::PopStyleColor();
+}
+
+void centred_hint(const std::string& text) {
+  const ImVec2 room = ImGui::GetContentRegionAvail();
+  const float width = std::min(room.x, px(460));
+  const ImVec2 size = ImGui::CalcTextSize(text.c_str(), nullptr, false, width);
+  ImGui::SetCursorPos(ImGui::GetCursorPos() +
+                      ImVec2(std::max(0.0F, (room.x - size.x) / 2), std::max(0.0F, (room.y - size.y) / 2.5F)));
+  ImGui::PushStyleColor(ImGuiCol_Text, colours().muted);
+  ImGui::PushTextWrapPos(ImGui::GetCursorPosX() + width);
+  ImGui::TextUnformatted(text.c_str());
+  ImGui::PopTextWrapPos();
+  ImGui::PopStyleColor();
+}
+
+void hint(const char* text) {
+  if (!ImGui::IsItemHovered(ImGuiHoveredFlags_ForTooltip | ImGuiHoveredFlags_AllowWhenDisabled)) return;
+  ImGui::BeginTooltip();
+  ImGui::PushTextWrapPos(px(420));
+  ImGui::TextUnformatted(text);
+  ImGui::PopTextWrapPos();
+  ImGui::EndTooltip();
+}
+
+bool metric_combo(const char* label, std::string& chosen, const std::vector<search::Metric>& metrics, float width) {
+  bool changed = false;
+  const auto now = std::ranges::find(metrics, chosen, &search::Metric::name);
+  ImGui::SetNextItemWidth(width);
+  if (ImGui::BeginCombo(label, now == metrics.end() ? "-" : metric_title(*now).c_str(), ImGuiComboFlags_HeightLarge)) {
+    for (const search::Metric& metric : metrics) {
+      if (ImGui::Selectable(metric_title(metric).c_str(), metric.name == chosen) && metric.name != chosen) {
+        chosen = metric.name;
+        changed = true;
+      }
+      hint(fmt::format("{}: {}", metric.name, metric.help).c_str());
+    }
+    ImGui::EndCombo();
+  }
+  return changed;
+}
+
+void row_tooltip(State& state, std::size_t row) {
+  if (!state.has_rows() || row >= state.table()->size()) return;
+  const app::StudyResults& results = *state.results();
+  const search::Trial& trial = app::trial_at(results, row);
+  ImGui::BeginTooltip();
+  ImGui::PushFont(bold_font(), 0);
+  ImGui::TextUnformatted(state.row_name(row).c_str());
+  ImGui::PopFont();
+  ImGui::SameLine();
+  muted_text(state.table()->is_baseline(row) ? "baseline"
+             : !trial.feasible               ? "outside the constraints"
+             : state.table()->on_front[row]  ? "on the front of all objectives"
+                                             : "dominated");
+  ImGui::TextUnformatted(trial.layout.c_str());
+  try {
+    draw_strip(spec::letters(app::model_of(results, trial).layout), {.width = px(420)});
+  } catch (const std::exception& error) {
+    muted_text(error.what());
+  }
+  if (const auto* failure = std::get_if<search::Failure>(&trial.outcome)) {
+    muted_text(fmt::format("{}: {}", search::name_of(failure->kind), failure->reason));
+  }
+  if (ImGui::BeginTable("values", 3, ImGuiTableFlags_SizingFixedFit)) {
+    for (const app::TrialTable::Column& column : state.table()->columns) {
+      if (!std::isfinite(column.value[row])) continue;
+      ImGui::TableNextRow();
+      ImGui::TableNextColumn();
+      muted_text(metric_title(column.metric));
+      ImGui::TableNextColumn();
+      ImGui::TextUnformatted(value_text(column, row).c_str());
+      ImGui::TableNextColumn();
+      muted_text(std::string(search::name_of(column.source[row])));
+    }
+    ImGui::EndTable();
+  }
+  ImGui::EndTooltip();
+}
+
+}  // namespace plait::gui

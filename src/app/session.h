@@ -1,0 +1,68 @@
+#pragma once
+
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "src/app/results.h"
+#include "src/app/trial_table.h"
+
+namespace plait::app {
+
+enum class Phase { empty, loading, following, running, paused, finished, stopped, failed };
+
+/// What a client sees of a study at one moment. Never changes; a newer one has a higher `version` when its results
+/// differ.
+struct Snapshot {
+  Phase phase = Phase::empty;
+  std::filesystem::path folder;  ///< empty: nothing is stored
+  std::shared_ptr<const StudyResults> results;
+  std::shared_ptr<const TrialTable> table;  ///< of these results
+  std::size_t version = 0;
+  search::Progress progress{};
+  std::string message;  ///< what a person should know: why it failed, what was dropped; may be empty
+};
+
+/// One study, read or run on a thread of its own. Every function returns at once, but for the end of the batch that a
+/// running search has in hand when it is replaced.
+class Session {
+ public:
+  /// `changed` is called on the session's thread whenever there is a new snapshot.
+  explicit Session(std::function<void()> changed = {});
+  Session(const Session&) = delete;
+  ~Session();  ///< stops; what a search has finished is in its journal
+
+  /// Reads the journal in `folder` and follows it: whatever its writer appends, or puts in its place, is read again.
+  /// What cannot be read leaves the last results and a message.
+  void open(std::filesystem::path folder);
+
+  /// Searches; the folder (may be empty) as in `run_study`.
+  void run(StudySpec study, std::filesystem::path folder, bool resume);
+
+  void pause();   ///< a running search waits before its next batch
+  void resume();  ///< goes on after `pause`
+  void stop();    ///< a running search ends after the batch in hand
+  void close();   ///< no study
+
+  Snapshot snapshot() const;
+
+ private:
+  void restart(Snapshot first, std::function<void(std::stop_token)> work);
+  void follow(std::stop_token stop);
+  void search(StudySpec study, bool resume, std::stop_token stop);
+  void publish(StudyResults results, Phase phase);
+  void update(const std::function<void(Snapshot&)>& change);
+
+  std::function<void()> changed_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any wake_;
+  Snapshot snapshot_;
+  bool paused_ = false;
+  std::jthread thread_;  // last: joined before the rest goes
+};
+
+}  // namespace plait::app

@@ -1,0 +1,142 @@
+#include <benchmark/benchmark.h>
+#include <imgui.h>
+#include <implot.h>
+
+#include <cmath>
+#include <memory>
+#include <random>
+
+#include "gui/cloud.h"
+#include "gui/panels/panels.h"
+#include "gui/state.h"
+#include "gui/theme.h"
+#include "tests/bench/instances.h"
+
+/// What a frame of the app costs on the CPU: vertices are counted beside the time, so that a change shows on any
+/// machine.
+namespace {
+
+using namespace plait;
+
+/// n trials around a front, without the layouts behind them.
+std::shared_ptr<app::TrialTable> many_trials(std::size_t n) {
+  auto table = std::make_shared<app::TrialTable>();
+  std::mt19937_64 random(1);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (const char* name : {"recall", "kv_cache_bytes"}) {
+    app::TrialTable::Column column;
+    column.metric = {name, "1", name[0] == 'r' ? search::Direction::maximize : search::Direction::minimize, ""};
+    column.deviation.resize(n);
+    column.source.resize(n);
+    table->columns.push_back(std::move(column));
+  }
+  for (std::size_t i = 0; i < n; ++i) {
+    const double cost = uniform(random);
+    table->columns[0].value.push_back(std::sqrt(cost) * (0.5 + 0.5 * uniform(random)));
+    table->columns[1].value.push_back(1 + cost);
+  }
+  table->feasible.assign(n, 1);
+  table->on_front.assign(n, 0);
+  table->trials = n;
+  return table;
+}
+
+struct Context {
+  Context() {
+    ImGui::CreateContext();
+    ImPlot::CreateContext();
+    ImGuiIO& io = ImGui::GetIO();
+    io.IniFilename = nullptr;
+    io.BackendFlags |= ImGuiBackendFlags_RendererHasTextures;
+    io.DisplaySize = {1440, 900};
+    gui::load_fonts();
+    gui::apply_theme(report::Theme::light, 1);
+  }
+  ~Context() {
+    for (ImTextureData* texture : ImGui::GetPlatformIO().Textures)
+      texture->SetTexID(ImTextureID_Invalid), texture->SetStatus(ImTextureStatus_Destroyed);
+    ImPlot::DestroyContext();
+    ImGui::DestroyContext();
+  }
+};
+
+/// The frontier panel with nothing changed since the frame before, mouse over the plot.
+void gui_frontier_frame(benchmark::State& bench) {
+  const Context context;
+  gui::State state;
+  auto results = std::make_shared<app::StudyResults>();
+  results->spec = bench::quickstart();
+  const auto table = many_trials(static_cast<std::size_t>(bench.range(0)));
+  for (const app::TrialTable::Column& column : table->columns) results->metrics.push_back(column.metric);
+  results->trials.resize(table->trials);
+  state.snapshot.table = table;
+  state.snapshot.results = results;
+  state.view.x = "kv_cache_bytes";
+  state.view.y = "recall";
+  state.view.x_log = false;
+  const auto frame = [&] {
+    ImGui::GetIO().DeltaTime = 1.0F / 60;
+    ImGui::NewFrame();
+    ImGui::SetNextWindowPos({0, 0});
+    ImGui::SetNextWindowSize({860, 540});
+    ImGui::Begin("Frontier");
+    gui::draw_frontier(state);
+    ImGui::End();
+    ImGui::Render();
+    for (ImTextureData* texture : ImGui::GetPlatformIO().Textures)
+      texture->SetTexID(1), texture->SetStatus(ImTextureStatus_OK);
+  };
+  for (int i = 0; i < 3; ++i) frame();
+  for (auto _ : bench) frame();
+  bench.counters["vertices"] = ImGui::GetDrawData()->TotalVtxCount;
+}
+BENCHMARK(gui_frontier_frame)->Arg(1000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+/// Nearest point under the mouse.
+void gui_pick(benchmark::State& bench) {
+  const auto table = many_trials(static_cast<std::size_t>(bench.range(0)));
+  const gui::Cloud cloud = gui::make_cloud(*table, {}, "kv_cache_bytes", "recall", {});
+  const gui::PickIndex index(cloud);
+  std::mt19937_64 random(2);
+  std::uniform_real_distribution<double> uniform(0, 1);
+  for (auto _ : bench) {
+    benchmark::DoNotOptimize(index.nearest(cloud, 1 + uniform(random), uniform(random), 800, 400, 14));
+  }
+}
+BENCHMARK(gui_pick)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMicrosecond);
+
+/// Coordinates, classes, staircase and index after the axes were changed.
+void gui_cloud(benchmark::State& bench) {
+  const auto table = many_trials(static_cast<std::size_t>(bench.range(0)));
+  for (auto _ : bench) {
+    const gui::Cloud cloud = gui::make_cloud(*table, {}, "kv_cache_bytes", "recall", {.x_log = true});
+    benchmark::DoNotOptimize(gui::PickIndex(cloud));
+  }
+}
+BENCHMARK(gui_cloud)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+/// A layer becomes another: all scores and the costs of every layer.
+void gui_layer_edit(benchmark::State& bench) {
+  const app::WhatIf desk(bench::quickstart());
+  spec::Layout layout = spec::parse_layout("(GGG*)x6", desk.study().palette);
+  const auto& candidates = desk.study().space.candidates;
+  std::size_t k = 0;
+  for (auto _ : bench) {
+    layout.layers[k % layout.size()] = candidates[k % candidates.size()].layer;
+    ++k;
+    benchmark::DoNotOptimize(desk.answer(layout));
+  }
+}
+BENCHMARK(gui_layer_edit)->Unit(benchmark::kMicrosecond);
+
+void gui_improve(benchmark::State& bench) {
+  const app::WhatIf desk(bench::quickstart());
+  const spec::Layout layout = spec::parse_layout("(GGG*)x6", desk.study().palette);
+  for (auto _ : bench) {
+    benchmark::DoNotOptimize(
+        desk.best_neighbour(layout, {.metric = "recall", .budgets = {{"kv_cache_bytes", {}, 30e9}}}));
+  }
+}
+BENCHMARK(gui_improve)->Unit(benchmark::kMillisecond);
+
+}  // namespace

@@ -1,0 +1,401 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <random>
+#include <set>
+
+#include "gui/commands.h"
+#include "gui/panels/panels.h"
+#include "gui/study_form.h"
+#include "gui/widgets/widgets.h"
+#include "tests/gui/headless.h"
+#include "tests/search/temp_dir.h"
+
+namespace plait::gui {
+namespace {
+
+using search::TempDir;
+
+class AppTest : public ::testing::Test {
+ protected:
+  void open() { ASSERT_TRUE(app.open_sample()); }
+  std::string notation() { return app.state.answer()->notation; }
+  void show(const char* panel) {
+    app.state.focus_panel = panel;
+    app.frame(4);
+  }
+  std::string last_message() const { return app.state.messages.empty() ? "" : app.state.messages.back().text; }
+
+  Headless app;
+};
+
+TEST(CommandTableTest, IdsAndShortcutsAreUniqueAndEveryPanelHasACommand) {
+  std::set<std::string_view> ids;
+  std::set<ImGuiKeyChord> shortcuts;
+  for (const Command& command : command_table()) {
+    EXPECT_TRUE(ids.insert(command.id).second) << command.id;
+    EXPECT_EQ(find_command(command.id), &command);
+    EXPECT_TRUE(command.shortcut == 0 || shortcuts.insert(command.shortcut).second) << command.id;
+  }
+  for (const Panel& panel : panel_table()) {
+    EXPECT_TRUE(std::ranges::any_of(command_table(), [&](const Command& command) {
+      return std::string_view(command.menu) == "Panels" && std::string_view(command.label) == panel.title;
+    })) << panel.title;
+  }
+}
+
+TEST(CommandTableTest, ThePaletteFindsCommandsByTheirWords) {
+  const auto found = matching_commands("theme DARK");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0]->id, "view.dark");
+  EXPECT_TRUE(matching_commands("no such thing").empty());
+  EXPECT_EQ(matching_commands("").size(), command_table().size());
+}
+
+TEST_F(AppTest, DrawsWithoutAStudyAndSaysHowToOpenOne) {
+  app.frame(5);
+  for (const Panel& panel : panel_table()) show(panel.title);
+  for (const Command& command : command_table()) {
+    if (command.id == "file.sample" || command.id == "file.quit" || command.id == "help.tour" ||
+        command.id == "study.start") {
+      continue;
+    }
+    run_command(command, app.state);
+    app.frame(2);
+    app.state.question.reset();
+    app.frame(2);
+  }
+  EXPECT_FALSE(app.state.has_rows());
+}
+
+TEST_F(AppTest, EveryCommandRunsFromItsShortcutAndFromTheMenu) {
+  open();
+  app.state.pin();
+  const std::size_t unmoved = app.state.document.layout.size();
+  for (const Command& command : command_table()) {
+    if (command.id == "file.quit" || command.id == "file.close") continue;
+    SCOPED_TRACE(std::string(command.id));
+    if (command.shortcut != 0) app.press(command.shortcut);
+    app.state.question.reset();
+    app.state.palette_open = false;
+    app.press(ImGuiKey_Escape);
+    app.frame(2);
+    ImGui::ClosePopupToLevel(0, false);
+    app.frame(3);
+    ASSERT_TRUE(app.click("##MainMenuBar", command.menu));
+    ASSERT_TRUE(app.click(std::string(command.menu) + "###Menu", command.label));
+    app.state.question.reset();
+    app.state.palette_open = false;
+    app.frame(3);
+    ImGui::ClosePopupToLevel(0, false);
+    app.frame(3);
+  }
+  EXPECT_GT(unmoved, 0u);
+}
+
+TEST_F(AppTest, TheWholeRoundByMouseAndKeyboard) {
+  open();
+  // The recommended layout stands in the editor; the table's next row replaces it.
+  EXPECT_EQ(app.state.document.origin, app.state.row_name(app.state.current));
+  ASSERT_TRUE(app.click("Trials", "5"));
+  EXPECT_EQ(app.state.current, 5u);
+  EXPECT_EQ(notation(), "Gx23*");
+  // A layer becomes another; costs answer; undo and redo.
+  const double cache = app.state.answer()->scores.at("kv_cache_bytes").value;
+  ASSERT_TRUE(app.click("Layout", "layer 3"));
+  EXPECT_EQ(app.state.layer, 3u);
+  ASSERT_TRUE(app.click("Layout", "*"));
+  EXPECT_EQ(notation(), "GGG*Gx19*");
+  EXPECT_EQ(app.state.answer()->scores.at("kv_cache_bytes").value, 2 * cache);
+  app.press(ImGuiMod_Ctrl | ImGuiKey_Z);
+  EXPECT_EQ(notation(), "Gx23*");
+  app.press(ImGuiMod_Ctrl | ImGuiMod_Shift | ImGuiKey_Z);
+  EXPECT_EQ(notation(), "GGG*Gx19*");
+  // Two pins and their comparison.
+  ASSERT_TRUE(app.click("Layout", "Pin"));
+  app.press(ImGuiKey_RightBracket);
+  app.press(ImGuiKey_P);
+  ASSERT_EQ(app.state.document.pins.size(), 2u);
+  show("Compare");
+  ASSERT_TRUE(app.click("Compare", "Unpin"));
+  EXPECT_EQ(app.state.document.pins.size(), 1u);
+  // A filter in words.
+  app.state.set_filter("recall>0.4");
+  app.frame(2);
+  EXPECT_LT(app.state.shown_count(), app.state.table()->size());
+  EXPECT_EQ(app.find("Trials", "0"), nullptr);
+  app.press(ImGuiKey_Escape);
+  EXPECT_EQ(app.state.shown_count(), app.state.table()->size());
+}
+
+TEST_F(AppTest, DraggingALayerMovesIt) {
+  open();
+  std::string problem;
+  ASSERT_TRUE(app.state.paste_notation("*Gx23", problem));
+  app.frame(2);
+  const auto centre = [&](const char* label) {
+    const ItemRecorder::Item* item = app.find("Layout", label);
+    return item == nullptr ? ImVec2() : (item->low + item->high) * 0.5F;
+  };
+  app.drag(centre("layer 0"), centre("layer 5"));
+  EXPECT_EQ(notation(), "Gx5*Gx18");
+}
+
+TEST_F(AppTest, HoveringAndClickingAPointOfTheFrontier) {
+  open();
+  const Cloud& cloud = app.state.cloud();
+  // Where the plot draws the second point of the staircase is found as a person would: by moving along until it
+  // answers.
+  const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
+  ASSERT_NE(window, nullptr);
+  const std::uint32_t wanted = cloud.rows[cloud.staircase[1]];
+  bool found = false;
+  for (float y = window->Pos.y + 60; y < window->Pos.y + window->Size.y - 60 && !found; y += 8) {
+    for (float x = window->Pos.x + 60; x < window->Pos.x + 260 && !found; x += 8) {
+      app.move({x, y});
+      if (app.state.hovered != wanted) continue;
+      found = true;
+      app.click_at({x, y});
+    }
+  }
+  ASSERT_TRUE(found);
+  EXPECT_EQ(app.state.current, wanted);
+  EXPECT_EQ(app.state.document.origin, app.state.row_name(wanted));
+}
+
+TEST_F(AppTest, BracketsStepAlongTheFrontFromWhereverTheLayoutStands) {
+  open();
+  const Cloud& cloud = app.state.cloud();
+  const auto x_of = [&](std::size_t row) { return app.state.table()->find(cloud.x.metric)->value[row]; };
+  ASSERT_TRUE(app.click("Trials", "7"));  // (dx11*)x2: dominated in these two metrics by (Gx11*)x2 of the same cache
+  const double x = x_of(7);
+  app.press(ImGuiKey_RightBracket);
+  EXPECT_GT(x_of(app.state.current), x);
+  EXPECT_EQ(app.state.row_name(app.state.current), "trial 10");
+  app.press(ImGuiKey_LeftBracket);
+  EXPECT_EQ(app.state.row_name(app.state.current), "trial 8");
+}
+
+TEST_F(AppTest, ShiftAndDragSelectsABox) {
+  open();
+  const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
+  ImGui::GetIO().AddKeyEvent(ImGuiMod_Shift, true);
+  app.drag(window->Pos + ImVec2(80, 90), window->Pos + window->Size - ImVec2(30, 90));
+  ImGui::GetIO().AddKeyEvent(ImGuiMod_Shift, false);
+  app.frame(2);
+  EXPECT_GT(app.state.selection().size(), 10u);
+}
+
+TEST_F(AppTest, ThePaletteRunsWhatIsTyped) {
+  open();
+  app.press(ImGuiMod_Ctrl | ImGuiKey_P);
+  app.frame(2);
+  app.type("dark");
+  app.press(ImGuiKey_Enter);
+  EXPECT_EQ(app.state.settings.theme, report::Theme::dark);
+}
+
+TEST_F(AppTest, ShortcutsOfSingleLettersDoNotFireWhileTyping) {
+  open();
+  const std::size_t pins = app.state.document.pins.size();
+  for (const ItemRecorder::Item* item : app.labelled()) {
+    if (item->window == "Layout" && item->label == "Notation") {
+      app.click_at((item->low + item->high) * 0.5F - ImVec2(40, 0));
+      break;
+    }
+  }
+  ASSERT_TRUE(ImGui::GetIO().WantTextInput);
+  app.press(ImGuiKey_P);
+  EXPECT_EQ(app.state.document.pins.size(), pins);
+}
+
+TEST_F(AppTest, TheFormStartsASearchAndShowsMistakesBesideTheirFields) {
+  app.frame(3);
+  show("Run");
+  app.state.form->context = "thirty";
+  app.frame(2);
+  run_command(*find_command("study.start"), app.state);
+  EXPECT_NE(last_message().find("not complete"), std::string::npos);
+  app.state.form->context = "8k";
+  run_command(*find_command("study.start"), app.state);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished; }));
+  EXPECT_EQ(app.state.results()->spec.workload().context, 8192);
+}
+
+TEST_F(AppTest, PauseResumeAndStopOfASearch) {
+  StudyForm form;
+  form.strategy = "random";
+  form.budget = 900'000;
+  app.state.form = std::make_unique<StudyForm>(form);
+  run_command(*find_command("study.start"), app.state);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.progress.done > 0 && app.state.has_rows(); }));
+  app.press(ImGuiKey_Space);
+  EXPECT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::paused; }));
+  app.press(ImGuiKey_Space);
+  EXPECT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::running; }));
+  run_command(*find_command("study.stop"), app.state);
+  EXPECT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::stopped; }));
+  EXPECT_GT(app.state.table()->size(), 0u);
+}
+
+TEST_F(AppTest, SessionsAreKeptBesideTheStudyNotInIt) {
+  const TempDir temp;
+  StudyForm form;
+  form.folder = (temp / "run").string();
+  spec::Problems problems;
+  app.state.start(*form.study(problems), form.folder, false);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished; }));
+  app.frame(2);
+  app.state.pin();
+  std::string problem;
+  ASSERT_TRUE(app.state.paste_notation("(GGG*)x6", problem));
+  app.state.view.x_log = false;
+  app.state.set_filter("front");
+  run_command(*find_command("file.save_session"), app.state);
+  ASSERT_TRUE(std::filesystem::exists(temp / "run.plait-session.json"));
+  EXPECT_FALSE(std::filesystem::exists(temp / "run" / "run.plait-session.json"));
+
+  Headless other;
+  other.state.open(temp / "run");
+  ASSERT_TRUE(other.until([&] { return other.state.snapshot.phase == app::Phase::following; }));
+  other.frame(2);
+  EXPECT_EQ(other.state.document.layout, app.state.document.layout);
+  EXPECT_EQ(other.state.document.pins, app.state.document.pins);
+  EXPECT_EQ(other.state.view.filter, "front");
+  EXPECT_FALSE(other.state.view.x_log);
+
+  // A broken session: said, and the study opens without it.
+  std::ofstream(temp / "run.plait-session.json") << R"({"format": "plait-session/1", "view": 7})";
+  Headless third;
+  third.state.open(temp / "run");
+  ASSERT_TRUE(third.until([&] { return third.state.has_rows(); }));
+  EXPECT_FALSE(third.state.messages.empty());
+  EXPECT_FALSE(third.state.document.layout.layers.empty());
+}
+
+TEST_F(AppTest, WhatCannotBeOpenedOrSavedIsSaidAndTheAppGoesOn) {
+  open();
+  app.state.open("/nothing/there.json");
+  EXPECT_NE(last_message().find("/nothing/there.json"), std::string::npos) << last_message();
+  app.state.open(std::string(PLAIT_SOURCE_DIR) + "/tests/cli/data/twenty_mistakes.json");
+  EXPECT_TRUE(app.state.messages.back().bad);
+  run_command(*find_command("file.save_session"), app.state);
+  EXPECT_NE(last_message().find("stored nowhere"), std::string::npos);
+  run_command(*find_command("file.csv"), app.state);
+  app.frame(3);
+  ASSERT_TRUE(app.state.question);
+  app.state.question->answer("/proc/nothing.csv");
+  EXPECT_NE(last_message().find("/proc/nothing.csv"), std::string::npos);
+  app.state.question.reset();
+  // A folder without a journal: the study that was open stays.
+  const TempDir temp;
+  app.state.open(temp / "");
+  EXPECT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::failed; }));
+  EXPECT_TRUE(app.state.has_rows());
+}
+
+TEST_F(AppTest, FiguresTablesAndExportsAreWritten) {
+  open();
+  const TempDir temp;
+  const std::pair<const char*, const char*> kFiles[] = {
+      {"file.svg", "<svg"}, {"file.png", "\x89PNG"}, {"file.csv", "id,"}};
+  for (const auto& [id, start] : kFiles) {
+    run_command(*find_command(id), app.state);
+    ASSERT_TRUE(app.state.question) << id;
+    app.state.question->answer(temp / id);
+    app.state.question.reset();
+    EXPECT_NE(search::bytes_of(temp / id).substr(0, 400).find(start), std::string::npos) << id;
+  }
+  show("Export");
+  ASSERT_TRUE(app.click("Export", "Write into a folder..."));
+  ASSERT_TRUE(app.state.question);
+  app.state.question->answer(temp / "model");
+  app.state.question.reset();
+  EXPECT_TRUE(std::filesystem::exists(temp / "model" / "config.json"));
+  app.frame(3);
+  ASSERT_TRUE(app.click("Export", "Copy"));
+  EXPECT_NE(Headless::clipboard().find("model_type"), std::string::npos);
+}
+
+TEST_F(AppTest, ASecondStudyLiesOverTheFirst) {
+  const TempDir temp;
+  StudyForm form;
+  spec::Problems problems;
+  app.state.start(*form.study(problems), temp / "a", false);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished; }));
+  open();
+  app.state.open_overlay(temp / "a");
+  EXPECT_TRUE(app.until([&] { return app.state.overlay_cloud() != nullptr; }));
+  app.frame(3);
+  run_command(*find_command("file.close_overlay"), app.state);
+  EXPECT_TRUE(app.until([&] { return app.state.overlay_cloud() == nullptr; }));
+}
+
+TEST_F(AppTest, TheTourLeadsThroughAndEnds) {
+  open();
+  run_command(*find_command("help.tour"), app.state);
+  app.frame(4);
+  for (int step = 0; step < 4; ++step) ASSERT_TRUE(app.click("Tour", "Next")) << step;
+  ASSERT_TRUE(app.click("Tour", "Done"));
+  EXPECT_EQ(app.state.tour, -1);
+  EXPECT_TRUE(app.state.settings.tour_seen);
+}
+
+TEST_F(AppTest, ThemesAndSizesDrawEveryPanel) {
+  open();
+  app.state.pin();
+  for (const report::Theme theme : {report::Theme::light, report::Theme::dark}) {
+    for (const double scale : {1.0, 2.0}) {
+      for (const ImVec2 size : {ImVec2(640, 400), ImVec2(1280, 800), ImVec2(3840, 2160)}) {
+        ImGui::GetIO().DisplaySize = size;
+        apply_theme(theme, scale);
+        app.state.reset_docks = true;
+        for (const Panel& panel : panel_table()) show(panel.title);
+      }
+    }
+  }
+}
+
+TEST_F(AppTest, RandomInputBreaksNothing) {
+  open();
+  std::mt19937_64 random(7);
+  ImGuiIO& io = ImGui::GetIO();
+  const auto below = [&](int n) { return static_cast<int>(random() % static_cast<std::uint64_t>(n)); };
+  for (int step = 0; step < 4000; ++step) {
+    io.AddMousePosEvent(static_cast<float>(below(1440)), static_cast<float>(below(900)));
+    if (below(3) == 0) io.AddMouseButtonEvent(below(2), below(2) == 0);
+    if (below(4) == 0) io.AddMouseWheelEvent(0, static_cast<float>(below(7) - 3));
+    if (below(6) == 0) {
+      const auto key = static_cast<ImGuiKey>(ImGuiKey_Tab + below(ImGuiKey_F12 - ImGuiKey_Tab));
+      const bool quits = key == ImGuiKey_Q || key == ImGuiKey_W;
+      if (!quits) io.AddKeyEvent(key, below(2) == 0);
+    }
+    if (below(40) == 0) io.AddKeyEvent(ImGuiMod_Shift, below(2) == 0);
+    if (below(10) == 0) io.AddInputCharactersUTF8("G*3(x");
+    app.frame();
+    // Whatever dialogs it opens, nothing outside is written: the answer is never given.
+    if (app.state.question && below(20) == 0) app.state.question.reset();
+    if (app.state.settings.hidden.size() > 4) app.state.settings.hidden.clear();
+  }
+  SUCCEED();
+}
+
+TEST(SettingsTest, ComeBackAndBrokenOnesAreTheDefaults) {
+  Settings settings;
+  settings.theme = report::Theme::dark;
+  settings.scale = 1.5;
+  settings.recent = {"/a", "/b"};
+  settings.hidden = {"History"};
+  settings.tour_seen = true;
+  const Settings back = settings_from_json(settings_json(settings));
+  EXPECT_EQ(back.theme, settings.theme);
+  EXPECT_EQ(back.scale, settings.scale);
+  EXPECT_EQ(back.recent, settings.recent);
+  EXPECT_EQ(back.hidden, settings.hidden);
+  EXPECT_TRUE(back.tour_seen);
+  EXPECT_EQ(settings_from_json("{").scale, 1);
+  EXPECT_EQ(settings_from_json(R"({"scale": 900})").scale, 1);
+}
+
+}  // namespace
+}  // namespace plait::gui
