@@ -1,11 +1,10 @@
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 #include <variant>
 
 #include "costmodel/channel_shape.h"
 #include "costmodel/cost_report.h"
-#include "costmodel/mixers/mixer_shape.h"
+#include "costmodel/mixers/layer_shapes.h"
 #include "costmodel/size_of.h"
 
 namespace plait::costmodel {
@@ -15,15 +14,6 @@ namespace {
 constexpr double kBlockPasses = 4;
 // Heads are tiled to what one compute unit holds; value columns are independent, key channels are not.
 constexpr double kTile = 128;
-
-/// Dispatch without a default: an alternative of Mixer without a shape does not compile.
-MixerShape shape_of(const spec::FullAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
-MixerShape shape_of(const spec::SlidingWindowAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
-MixerShape shape_of(const spec::MultiHeadLatentAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
-template <class M>
-MixerShape shape_of(const M& m, Dim d, bool) {
-  return mixer_shape(m, d);
-}
 
 /// Everything that is the same for all parts of one layer.
 struct Job {
@@ -126,25 +116,9 @@ void add_mixer(const MixerShape& s, const Job& job, Totals& totals) {
 
 void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& totals) {
   const Dim d = job.model.d_model;
-  const bool shares_kv = layer.kv_from.has_value();
-  if (const auto* parallel = std::get_if<spec::ParallelMixer>(&layer.mixer)) {
-    for (const auto& branch : parallel->branches) {
-      add_mixer(std::visit([&](const auto& m) { return shape_of(m, d, shares_kv); }, branch), job, totals);
-    }
-    if (parallel->fusion == spec::Fusion::normed_mean) {
-      const Count norms = Count(static_cast<Dim>(parallel->branches.size())) * d;
-      totals.parameters += norms;
-      totals.active_parameters += norms;
-    }
-    return;
-  }
-  std::visit(
-      [&](const auto& m) {
-        if constexpr (!std::is_same_v<std::decay_t<decltype(m)>, spec::ParallelMixer>) {
-          add_mixer(shape_of(m, d, shares_kv), job, totals);
-        }
-      },
-      layer.mixer);
+  for_each_shape(layer, d, [&](const MixerShape& shape) { add_mixer(shape, job, totals); });
+  totals.parameters += fusion_parameters(layer, d);
+  totals.active_parameters += fusion_parameters(layer, d);
 }
 
 /// `tokens` tokens through the channel mixer. Of the experts only those that some token visits are read.
@@ -218,6 +192,10 @@ LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model,
   cost.decode_flops_per_token = totals.decode_flops.exact("decode_flops_per_token");
   cost.prefill = totals.prefill.time();
   cost.decode_step = totals.decode.time();
+  cost.prefill_hbm_bytes = totals.prefill.whole_bytes("prefill_hbm_bytes");
+  cost.decode_hbm_bytes = totals.decode.whole_bytes("decode_hbm_bytes");
+  cost.prefill_energy = totals.prefill.energy();
+  cost.decode_energy = totals.decode.energy();
   cost.prefill_bound = totals.prefill.bound();
   cost.decode_bound = totals.decode.bound();
   return cost;

@@ -116,7 +116,7 @@ RC_GTEST_PROP(CostReportTest, IsTheSumOfItsLayersAndTheModelsOwnShare, ()) {
   const auto report = cost_report(spec, workload, h100());
   const auto own = model_cost(spec, workload, h100());
   CostReport sum;
-  sum.parameters.total = sum.parameters.active = own.parameters();
+  sum.parameters.total = sum.parameters.active = own.parameters.total();
   sum.weights_bytes = own.weights_bytes;
   sum.forward_flops = own.forward_flops;
   sum.training_flops = own.training_flops;
@@ -172,19 +172,19 @@ RC_GTEST_PROP(CostReportTest, FullAttentionCountsEveryPairOnce, ()) {
 TEST(CostReportTest, ModelLevelTermsAreEmbeddingHeadNormAndLowerBounds) {
   auto spec = model(512, 1000);
   spec.layout.layers = {layer(0, 512), layer(0, 512)};
-  EXPECT_EQ(model_cost(spec, {}, h100()).parameters(), 2 * 1000 * 512 + 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.total(), 2 * 1000 * 512 + 512);
   spec.tied_embeddings = true;
-  EXPECT_EQ(model_cost(spec, {}, h100()).parameters(), 1000 * 512 + 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.total(), 1000 * 512 + 512);
   EXPECT_EQ(cost_report(spec, {}, h100()).parameters.embedding, 1000 * 512);
   spec.norm = spec::NormKind::layer;
-  EXPECT_EQ(model_cost(spec, {}, h100()).parameters(), 1000 * 512 + 2 * 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.total(), 1000 * 512 + 2 * 512);
 
   spec.layout.layers[1].mixer = spec::Hgrn{.width = 512};
-  EXPECT_EQ(model_cost(spec, {}, h100()).lower_bound_parameters, 2 * 512) << "one row for every layer";
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.lower_bounds, 2 * 512) << "one row for every layer";
   spec.layout.layers[1].mixer = spec::ParallelMixer{.branches = {spec::Hgrn2{}, attention(8, 8, 64)}};
-  EXPECT_EQ(model_cost(spec, {}, h100()).lower_bound_parameters, 2 * 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.lower_bounds, 2 * 512);
   spec.layout.layers[1].mixer = spec::Hgrn{.width = 512, .lower_bound = false};
-  EXPECT_EQ(model_cost(spec, {}, h100()).lower_bound_parameters, 0);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.lower_bounds, 0);
 }
 
 TEST(CostReportTest, LayerNormDoublesBlockNormsOnly) {
