@@ -72,7 +72,8 @@ ModelParameters model_parameters(const spec::ModelSpec& model) {
   return parameters;
 }
 
-ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware) {
+ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                     Dim step_tokens) {
   const Count tokens = Count(workload.batch) * workload.context;
   ModelCost cost;
   cost.parameters = model_parameters(model);
@@ -85,7 +86,8 @@ ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workloa
   cost.decode_flops_per_token = (Count(2) * table).exact("decode_flops_per_token");
   const auto batch = static_cast<double>(workload.batch);
   const Timeline prefill = head_timeline(model, batch, tokens.approximate(), hardware);
-  const Timeline decode = head_timeline(model, batch, batch, hardware);
+  const double step = batch * static_cast<double>(step_tokens);
+  const Timeline decode = head_timeline(model, step, step, hardware);
   cost.prefill = prefill.time();
   cost.decode_step = decode.time();
   cost.prefill_hbm_bytes = prefill.whole_bytes("prefill_hbm_bytes");
@@ -95,10 +97,11 @@ ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workloa
   return cost;
 }
 
-CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware) {
+CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                       Dim step_tokens) {
   const auto& layers = model.layout.layers;
   CostReport report;
-  report.model = model_cost(model, workload, hardware);
+  report.model = model_cost(model, workload, hardware, step_tokens);
   report.layers.reserve(layers.size());
   boost::container::static_vector<std::size_t, 16> distinct;  // first layer of each kind; more kinds cost more time
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -107,7 +110,7 @@ CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workl
     if (same != distinct.end()) {
       report.layers.push_back(report.layers[*same]);
     } else {
-      report.layers.push_back(layer_cost(layers[i], model, workload, hardware));
+      report.layers.push_back(layer_cost(layers[i], model, workload, hardware, step_tokens));
       if (distinct.size() < distinct.capacity()) distinct.push_back(i);
     }
     report.layers.back().index = i;

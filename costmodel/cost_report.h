@@ -108,18 +108,25 @@ struct CostReport {
   Estimate decode_energy;
 };
 
+/// A decode step adds `step_tokens` tokens to every sequence: 1, or the drafts to be checked and one more (see
+/// speculative.h). It reads weights and caches once; recurrences keep a state per token. Only decode_step,
+/// decode_energy and decode_hbm_bytes depend on it.
+inline constexpr spec::Dim kOneToken = 1;
+
 /// One layer, whatever stands around it: only the model's width, norm and dtypes are read, not its layout. `index` is
 /// 0. The layer must be valid for the model. Throws spec::SpecError when a count does not fit 64 bits.
 LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
-                     const HardwareProfile& hardware);
+                     const HardwareProfile& hardware, spec::Dim step_tokens = kOneToken);
 
 /// Reads of the layout only its length and whether a layer has lower bounds.
 ModelParameters model_parameters(const spec::ModelSpec& model);
 
 /// What the model adds to its layers. Reads of the layout only its length and whether a layer has lower bounds.
-ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware);
+ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                     spec::Dim step_tokens = kOneToken);
 
 /// The whole model, which must be valid. Equal layers are costed once.
-CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware);
+CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                       spec::Dim step_tokens = kOneToken);
 
 }  // namespace plait::costmodel

@@ -4,6 +4,7 @@
 
 #include "costmodel/channel_shape.h"
 #include "costmodel/cost_report.h"
+#include "costmodel/layer_ops.h"
 #include "costmodel/mixers/layer_shapes.h"
 #include "costmodel/size_of.h"
 
@@ -15,29 +16,39 @@ constexpr double kBlockPasses = 4;
 // Heads are tiled to what one compute unit holds; value columns are independent, key channels are not.
 constexpr double kTile = 128;
 
+double bytes_per_element(spec::DType type) { return static_cast<double>(spec::bits_of(type)) / 8; }
+
 /// Everything that is the same for all parts of one layer.
 struct Job {
+  Job(const spec::ModelSpec& m, const spec::Workload& w, Dim step)
+      : model(m),
+        workload(w),
+        tokens(Count(w.batch) * w.context),
+        step_tokens(static_cast<double>(step)),
+        weight_bytes(bytes_per_element(m.dtype)),
+        kv_bytes(bytes_per_element(m.kv_dtype)),
+        state_bytes(bytes_per_element(m.state_dtype)) {}
+
   const spec::ModelSpec& model;
   const spec::Workload& workload;
-  const HardwareProfile& hardware;
   Count tokens;
+  double step_tokens;   // that a decode step adds to every sequence
   double weight_bytes;  // bytes of one weight or activation
   double kv_bytes;
   double state_bytes;
 };
 
-double bytes_per_element(spec::DType type) { return static_cast<double>(spec::bits_of(type)) / 8; }
-
 /// Exact sums over the parts of a layer, and its two timelines.
 struct Totals {
-  Count parameters;
-  Count active_parameters;
-  Count kv_bytes;
-  Count state_bytes;
-  Count forward_flops;
-  Count decode_flops;
-  Timeline prefill;
-  Timeline decode;
+  const HardwareProfile& hardware;
+  Count parameters{};
+  Count active_parameters{};
+  Count kv_bytes{};
+  Count state_bytes{};
+  Count forward_flops{};
+  Count decode_flops{};
+  Timeline prefill{};
+  Timeline decode{};
 };
 
 /// Projections and elementwise passes of `tokens` tokens. In decoding the weights are read for a few tokens only.
@@ -68,10 +79,11 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
     const auto& kernel = chunk_kernel_time(r.kernel);
     const auto key = static_cast<double>(r.key_dim);
     const auto value = static_cast<double>(r.value_dim);
+    const auto key_heads = static_cast<double>(r.key_heads == 0 ? r.heads : r.key_heads);
     const bool measured_tile = r.kernel == ChunkKernel::elementwise_scan || (key == kTile && value == kTile);
     ops.push_back({.kind = OpKind::linear_prefill,
                    .flops = batch * core_prefill_flops(s, job.workload.context).approximate(),
-                   .bytes = job.weight_bytes * tokens * static_cast<double>(r.heads) * 2 * (key + value) +
+                   .bytes = job.weight_bytes * tokens * 2 * (key_heads * key + static_cast<double>(r.heads) * value) +
                             job.state_bytes * batch * state_elements(s).approximate(),
                    .strands = batch * static_cast<double>(r.heads) * std::ceil(value / kTile),
                    .chunks = std::ceil(static_cast<double>(job.workload.context) / kChunk),
@@ -83,18 +95,20 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
 
 OpList decode_ops(const MixerShape& s, const Job& job) {
   const auto batch = static_cast<double>(job.workload.batch);
+  const double tokens = batch * job.step_tokens;
+  const double moved = 1 + job.step_tokens;  // a state is read once and written after every token
   OpList ops;
-  add_projections(s, job, batch, ops);
-  ops.back().bytes += 2 * job.kv_bytes * batch * s.conv_window.approximate();
+  add_projections(s, job, tokens, ops);
+  ops.back().bytes += moved * job.kv_bytes * batch * s.conv_window.approximate();
   if (s.attention.cached_per_token.approximate() > 0) {
     ops.push_back({.kind = OpKind::attention_decode,
-                   .flops = batch * core_decode_flops(s, job.workload.context).approximate(),
+                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate(),
                    .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate()});
   }
   if (s.recurrence.kernel != ChunkKernel::none) {
     ops.push_back({.kind = OpKind::state_decode,
-                   .flops = batch * core_decode_flops(s, job.workload.context).approximate(),
-                   .bytes = 2 * job.state_bytes * batch * state_elements(s).approximate()});
+                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate(),
+                   .bytes = moved * job.state_bytes * batch * state_elements(s).approximate()});
   }
   return ops;
 }
@@ -110,8 +124,8 @@ void add_mixer(const MixerShape& s, const Job& job, Totals& totals) {
   totals.state_bytes += size_of(batch * s.conv_window, job.model.kv_dtype);
   totals.forward_flops += job.tokens * per_token + batch * core_prefill_flops(s, context);
   totals.decode_flops += per_token + core_decode_flops(s, context);
-  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, job.hardware, job.model.dtype);
-  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, job.hardware, job.model.dtype);
+  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, totals.hardware, job.model.dtype);
+  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, totals.hardware, job.model.dtype);
 }
 
 void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& totals) {
@@ -142,10 +156,10 @@ void add_channel_mixer(const ChannelShape& s, const Job& job, Totals& totals) {
   totals.forward_flops += job.tokens * per_token;
   totals.decode_flops += per_token;
   for (const Op& op : channel_ops(s, job, job.tokens.approximate())) {
-    totals.prefill.add(op, job.hardware, job.model.dtype);
+    totals.prefill.add(op, totals.hardware, job.model.dtype);
   }
-  for (const Op& op : channel_ops(s, job, static_cast<double>(job.workload.batch))) {
-    totals.decode.add(op, job.hardware, job.model.dtype);
+  for (const Op& op : channel_ops(s, job, static_cast<double>(job.workload.batch) * job.step_tokens)) {
+    totals.decode.add(op, totals.hardware, job.model.dtype);
   }
 }
 
@@ -156,23 +170,25 @@ void add_block(const Job& job, Totals& totals) {
   totals.active_parameters += norm;
   const double row = kBlockPasses * job.weight_bytes * static_cast<double>(job.model.d_model);
   Op op{.kind = OpKind::elementwise, .bytes = row * job.tokens.approximate()};
-  totals.prefill.add(op, job.hardware, job.model.dtype);
-  op.bytes = row * static_cast<double>(job.workload.batch);
-  totals.decode.add(op, job.hardware, job.model.dtype);
+  totals.prefill.add(op, totals.hardware, job.model.dtype);
+  op.bytes = row * static_cast<double>(job.workload.batch) * job.step_tokens;
+  totals.decode.add(op, totals.hardware, job.model.dtype);
 }
 
 }  // namespace
 
+OpList prefill_ops(const MixerShape& shape, const spec::ModelSpec& model, const spec::Workload& workload) {
+  return prefill_ops(shape, Job(model, workload, kOneToken));
+}
+
+OpList decode_ops(const MixerShape& shape, const spec::ModelSpec& model, const spec::Workload& workload) {
+  return decode_ops(shape, Job(model, workload, kOneToken));
+}
+
 LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
-                     const HardwareProfile& hardware) {
-  const Job job{model,
-                workload,
-                hardware,
-                Count(workload.batch) * workload.context,
-                bytes_per_element(model.dtype),
-                bytes_per_element(model.kv_dtype),
-                bytes_per_element(model.state_dtype)};
-  Totals totals;
+                     const HardwareProfile& hardware, Dim step_tokens) {
+  const Job job(model, workload, step_tokens);
+  Totals totals{.hardware = hardware};
   add_block(job, totals);
   add_token_mixer(layer, job, totals);
   if (!std::holds_alternative<spec::None>(layer.channel_mixer)) {

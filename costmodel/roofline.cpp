@@ -71,9 +71,13 @@ void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType ty
   }
   spent_s_[static_cast<std::size_t>(compute_s >= memory_s ? Bound::compute : Bound::memory)] += roof_s;
   spent_s_[static_cast<std::size_t>(Bound::latency)] += latency_s;
-  const double total_s = roof_s + latency_s;
+  // What the host cannot launch in time the device waits for.
+  const double waiting_s = std::max(0.0, op.launches * hardware.host_launch_s - (roof_s + latency_s));
+  spent_s_[static_cast<std::size_t>(Bound::latency)] += waiting_s;
+  const double total_s = roof_s + latency_s + waiting_s;
   time_ += {whole_ticks(total_s), whole_ticks(total_s / (1 + error)), whole_ticks(total_s * (1 + error))};
-  const double joules = hardware.power_w.value * (roof_s * working_share + latency_s * waiting_share);
+  const double joules =
+      hardware.power_w.value * (roof_s * working_share + latency_s * waiting_share + waiting_s * kWaitingPowerShare);
   const double spread = (1 + error) * (1 + kPowerError);
   energy_ += {whole_ticks(joules), whole_ticks(joules / spread), whole_ticks(joules * spread)};
   bytes_ += op.bytes;

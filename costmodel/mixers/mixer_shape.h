@@ -29,6 +29,7 @@ struct Recurrence {
   Dim heads = 0;
   Dim key_dim = 0;
   Dim value_dim = 0;
+  Dim key_heads = 0;        ///< that q and k have, each shared by several states; 0: as many as `heads`
   bool normalized = false;  ///< mLSTM: a further value column holds the normaliser, and one number the running maximum
 };
 
