@@ -253,8 +253,9 @@ Fit fit_class(OpKind kind, const std::string& backend, std::vector<const Measure
   fit.constants = base.op_class(kind);
   if (kind == OpKind::linear_prefill) fit.chunk_times = base.chunk_times;
 
-  Trial all(base, kind, rows);
-  if (rows.size() < all.parameters()) return fit;
+  // Descents begin at the profile's own constants whatever the backend: the same table gives the same fit.
+  Trial all(hardware, kind, rows);
+  if (rows.size() <= all.parameters()) return fit;
   all.fit(rows);
   errors.clear();
   for (const Measurement* row : rows) errors.push_back(error_of(*row, all.hardware()));
@@ -263,15 +264,13 @@ Fit fit_class(OpKind kind, const std::string& backend, std::vector<const Measure
   if (kind == OpKind::linear_prefill) fit.chunk_times = all.hardware().chunk_times;
   const std::string source = fmt::format("plait calibrate: {} rows, {}", rows.size(), backend);
   fit.constants.source = source;
-  fit.constants.relative_error = round_to_three_digits(fit.after->mean);
   if (fit.chunk_times) fit.chunk_times->source = source;
-  if (rows.size() <= all.parameters()) return fit;
 
   errors.clear();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     std::vector<const Measurement*> others = rows;
     others.erase(others.begin() + static_cast<std::ptrdiff_t>(i));
-    Trial without(base, kind, rows);
+    Trial without(hardware, kind, rows);
     without.fit(others);
     errors.push_back(error_of(*rows[i], without.hardware()));
   }

@@ -68,6 +68,19 @@ spec::OrderedJson device_json(const CostedModel& costed, const CostSetting& sett
             {"largest_batch", costed.largest_batch}}}};
 }
 
+spec::OrderedJson speculative_json(const costmodel::SpeculativeCost& cost, const costmodel::Speculation& speculation) {
+  return {{"draft", "recurrent layers"},
+          {"draft_tokens", speculation.draft_tokens},
+          {"acceptance", speculation.acceptance},
+          {"tokens_per_round", cost.tokens_per_round},
+          {"draft_step_s", estimate_json(cost.draft_step)},
+          {"verify_step_s", estimate_json(cost.verify_step)},
+          {"round_s", estimate_json(cost.round)},
+          {"seconds_per_token", cost.seconds_per_token},
+          {"speedup", cost.speedup},
+          {"extra_state_bytes", cost.extra_state_bytes}};
+}
+
 std::string estimate_text(const Estimate& estimate, std::string_view unit) {
   return fmt::format("{} ({} to {})", format_value(estimate.value, unit), format_value(estimate.low, unit),
                      format_value(estimate.high, unit));
@@ -115,6 +128,14 @@ Rows totals(const CostedModel& costed, const CostSetting& setting) {
   if (setting.hardware.power_w.value > 0) {
     rows.emplace_back("energy of a prefill", estimate_text(report.prefill_energy, "J"));
     rows.emplace_back("energy per decoded token", estimate_text(per(report.decode_energy, batch), "J"));
+  }
+  if (setting.speculation) {
+    rows.emplace_back("with drafts by its recurrent layers",
+                      costed.speculative ? fmt::format("{} per token, {} x the speed, {} of states more",
+                                                       format_value(costed.speculative->seconds_per_token, "s"),
+                                                       report::format_number(costed.speculative->speedup),
+                                                       bytes_text(costed.speculative->extra_state_bytes))
+                                         : "not possible: needs recurrent layers beside attention");
   }
   return rows;
 }
@@ -230,15 +251,20 @@ constexpr SweepQuantity kSweepQuantities[] = {
 }  // namespace
 
 CostedModel cost_of(const app::NamedModel& named, const CostSetting& setting) {
-  const auto& [hardware, workload, parallelism, training] = setting;
+  const auto& [hardware, workload, parallelism, training, speculation] = setting;
   spec::Problems problems;
   costmodel::validate(parallelism, named.model, "parallelism", problems);
   if (problems.empty()) costmodel::validate(training, parallelism, workload, "training", problems);
+  if (speculation) costmodel::validate(*speculation, "speculation", problems);
   problems.throw_if_any();
-  return {named, costmodel::cost_report(named.model, workload, hardware),
-          costmodel::training_memory(named.model, workload, parallelism, training),
-          costmodel::serving_memory(named.model, workload, parallelism),
-          costmodel::largest_batch(named.model, workload, parallelism, hardware)};
+  CostedModel costed{named, costmodel::cost_report(named.model, workload, hardware),
+                     costmodel::training_memory(named.model, workload, parallelism, training),
+                     costmodel::serving_memory(named.model, workload, parallelism),
+                     costmodel::largest_batch(named.model, workload, parallelism, hardware)};
+  if (const auto draft = costmodel::recurrent_draft(named.model); draft && speculation) {
+    costed.speculative = costmodel::speculative_cost(named.model, *draft, workload, *speculation, hardware);
+  }
+  return costed;
 }
 
 spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& setting) {
@@ -267,6 +293,7 @@ spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& settin
     out["energy"] = {{"prefill_j", estimate_json(report.prefill_energy)},
                      {"decode_step_j", estimate_json(report.decode_energy)}};
   }
+  if (costed.speculative) out["speculative"] = speculative_json(*costed.speculative, *setting.speculation);
   out["per_device"] = device_json(costed, setting);
   out["layers"] = spec::OrderedJson::array();
   for (std::size_t i = 0; i < report.layers.size(); ++i) {
@@ -332,7 +359,7 @@ report::LineChart roofline_chart(const CostedModel& costed, const CostSetting& s
       .title = fmt::format("{}: layers under the roofs of {}", costed.named.notation, setting.hardware.label),
       .subtitle = fmt::format("{}, context {}, batch {}", model.name, spec::format_size(setting.workload.context),
                               setting.workload.batch),
-      .x = {.label = "arithmetic intensity", .unit = "FLOP/byte", .log = true},
+      .x = {.label = "arithmetic intensity, FLOP per byte", .log = true},
       .y = {.label = "attained", .unit = "flops/s", .log = true},
       .lines = {}};
   double low = peak / bandwidth / 16;
@@ -358,7 +385,7 @@ report::LineChart roofline_chart(const CostedModel& costed, const CostSetting& s
         cost.decode_hbm_bytes, cost.decode_step.value, cost.decode_bound);
   }
   chart.lines.push_back(
-      {.label = fmt::format("{} and {}", format_value(bandwidth, "bytes/s"), format_value(peak, "flops/s")),
+      {.label = fmt::format("{} GB/s and {}", report::format_number(bandwidth / 1e9), format_value(peak, "flops/s")),
        .points = {{low, low * bandwidth}, {peak / bandwidth, peak}, {high, peak}},
        .group = 0});
   chart.lines.insert(chart.lines.end(), points.begin(), points.end());

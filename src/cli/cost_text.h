@@ -5,6 +5,7 @@
 
 #include "costmodel/cost_report.h"
 #include "costmodel/parallel_memory.h"
+#include "costmodel/speculative.h"
 #include "src/app/model_source.h"
 #include "src/report/line_chart.h"
 #include "src/spec/json_reader.h"
@@ -18,6 +19,7 @@ struct CostSetting {
   spec::Workload workload;
   costmodel::Parallelism parallelism;
   costmodel::Training training;
+  std::optional<costmodel::Speculation> speculation{};
 };
 
 /// One layout with its costs.
@@ -27,6 +29,7 @@ struct CostedModel {
   costmodel::TrainingMemory training;
   costmodel::ServingMemory serving;
   spec::Dim largest_batch = 0;
+  std::optional<costmodel::SpeculativeCost> speculative{};  ///< drafted by the model's own recurrent part
 };
 
 /// Throws SpecError for a parallelism or a batch that does not divide, located at the option.

@@ -14,25 +14,21 @@ struct Options {
   std::string what;
   std::string model;
   std::string hardware = "h100";
+  std::string backend;
+  bool no_graphs = false;
   std::string context;
   std::string batch = "1";
   std::vector<std::string> compare;
   std::string sweep;
   std::string svg;
+  std::string png;
   std::string y = "decode_step_s";
   costmodel::Parallelism parallelism;
   costmodel::Training training;
   std::string recompute = "selective";
+  costmodel::Speculation speculation{.draft_tokens = 0};
   bool json = false;
 };
-
-costmodel::HardwareProfile read_hardware(const std::string& what) {
-  if (!what.ends_with(".json")) return costmodel::find_hardware(what);
-  spec::Problems problems;
-  costmodel::HardwareProfile profile = costmodel::hardware_from_json(spec::read_json_file(what), what, problems);
-  problems.throw_if_any();
-  return profile;
-}
 
 spec::Dim size_option(const std::string& option, const std::string& text) {
   const std::optional<spec::Dim> size = spec::parse_size(text);
@@ -57,6 +53,16 @@ std::vector<spec::Dim> sweep_contexts(const std::string& sweep) {
   return contexts;
 }
 
+/// Writes the chart into the files asked for.
+template <class Chart>
+void draw(const Options& options, Chart chart) {
+  constexpr double kHeight = 560;
+  if (!options.svg.empty()) write_file(options.svg, report::to_svg(chart(), {.height = kHeight}));
+  if (options.png.empty()) return;
+  const std::vector<std::uint8_t> png = report::to_png(chart(), {.height = kHeight});
+  write_file(options.png, {reinterpret_cast<const char*>(png.data()), png.size()});
+}
+
 void run_sweep(const Options& options, const std::vector<app::NamedModel>& models, CostSetting setting,
                Context& context) {
   if (!options.context.empty()) throw UsageError("--context and --sweep exclude each other");
@@ -75,9 +81,7 @@ void run_sweep(const Options& options, const std::vector<app::NamedModel>& model
                         setting.workload.batch) +
             sweep_text(sweep, contexts);
   }
-  if (!options.svg.empty()) {
-    write_file(options.svg, report::to_svg(sweep_chart(sweeps, contexts, options.y, setting), {.height = 560}));
-  }
+  draw(options, [&] { return sweep_chart(sweeps, contexts, options.y, setting); });
   context.console.print(options.json ? json.dump(2) + "\n" : text);
 }
 
@@ -87,10 +91,14 @@ void run(const Options& options, Context& context) {
   for (const app::NamedModel& named : models) {
     for (const std::string& note : named.notes) context.console.warn(fmt::format("note: {}", note));
   }
-  CostSetting setting{.hardware = read_hardware(options.hardware),
+  costmodel::HardwareProfile hardware = app::read_hardware(options.hardware);
+  if (!options.backend.empty()) hardware = costmodel::with_backend(std::move(hardware), options.backend);
+  if (options.no_graphs) hardware = costmodel::without_graphs(std::move(hardware));
+  CostSetting setting{.hardware = std::move(hardware),
                       .workload = {.batch = size_option("--batch", options.batch)},
                       .parallelism = options.parallelism,
                       .training = options.training};
+  if (options.speculation.draft_tokens != 0) setting.speculation = options.speculation;
   for (const auto& [value, name] : enum_names(costmodel::Recompute{})) {
     if (name == options.recompute) setting.training.recompute = value;
   }
@@ -101,9 +109,7 @@ void run(const Options& options, Context& context) {
   setting.workload.context = options.context.empty() ? 32768 : size_option("--context", options.context);
   std::vector<CostedModel> costed;
   for (const app::NamedModel& named : models) costed.push_back(cost_of(named, setting));
-  if (!options.svg.empty()) {
-    write_file(options.svg, report::to_svg(roofline_chart(costed[0], setting), {.height = 560}));
-  }
+  draw(options, [&] { return roofline_chart(costed[0], setting); });
   if (options.json) {
     spec::OrderedJson out = cost_json(costed[0], setting);
     if (costed.size() == 2) out["compared_with"] = cost_json(costed[1], setting);
@@ -131,13 +137,21 @@ void add_cost(CLI::App& app, Context& context) {
   command->add_option("--model", options->model, "model or study file that gives a notation its dimensions");
   command->add_option("--hardware", options->hardware, "a built-in profile (plait hardware) or a file")
       ->capture_default_str();
+  command->add_option("--backend", options->backend,
+                      "library of the chunked recurrences, as measured on the hardware (flashinfer, fla)");
+  command->add_flag("--no-graphs", options->no_graphs, "every kernel is launched by the host, without CUDA graphs");
   command->add_option("--context", options->context, "tokens, for example 32k (the default)");
   command->add_option("--batch", options->batch, "sequences")->capture_default_str();
   command->add_option("--compare", options->compare, "another layout beside the first; may be repeated")->take_all();
   command->add_option("--sweep", options->sweep, "context=FROM..TO, doubling");
   command->add_option("--svg", options->svg, "draw the layers under the roofs, or a sweep's curves, into this file");
+  command->add_option("--png", options->png, "the same as a picture");
   command->add_option("--y", options->y, "what a sweep's curves show")
       ->check(CLI::IsMember(sweep_quantities()))
+      ->capture_default_str();
+  command->add_option("--draft", options->speculation.draft_tokens,
+                      "speculative decoding: tokens that the model's recurrent layers draft per step; 0 is off");
+  command->add_option("--acceptance", options->speculation.acceptance, "chance that a drafted token is accepted")
       ->capture_default_str();
   auto& p = options->parallelism;
   const std::string parallel = "Several devices";
