@@ -79,6 +79,7 @@ TEST_P(EveryMixer, KeepsWhatItsStateKindSays) {
       EXPECT_EQ(near.kv_cache_bytes, 0);
       EXPECT_EQ(near.decode_flops_per_token, far.decode_flops_per_token);
       EXPECT_EQ(near.decode_step, far.decode_step);
+      EXPECT_EQ(near.decode_hbm_bytes, far.decode_hbm_bytes);
       break;
   }
 }
@@ -158,6 +159,34 @@ RC_GTEST_PROP(CostReportTest, AWindowThatCoversTheContextCostsWhatFullAttentionC
   const auto spec = model(512, 100);
   RC_ASSERT(layer_cost({.mixer = window}, spec, workload, h100()) ==
             layer_cost({.mixer = full}, spec, workload, h100()));
+}
+
+RC_GTEST_PROP(CostReportTest, NoCountFallsWhenADimensionGrows, ()) {
+  const auto index = *rc::gen::inRange<std::size_t>(0, kMixers);
+  auto workload = arbitrary_workload();
+  const auto before = layer_cost(layer(index, 512), model(512, 100), workload, h100());
+  auto grown = layer(index, 512);
+  std::vector<Dim*> dims = {&workload.context, &workload.batch, &std::get<spec::SwiGlu>(grown.channel_mixer).width};
+  std::visit(
+      [&](auto& mixer) {
+        using M = std::decay_t<decltype(mixer)>;
+        if constexpr (!std::is_same_v<M, spec::ParallelMixer>) {
+          spec::for_each_field<M>([&](const auto& field) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(mixer.*(field.member))>, Dim>) {
+              dims.push_back(&(mixer.*(field.member)));
+            }
+          });
+        }
+      },
+      grown.mixer);
+  *dims[*rc::gen::inRange<std::size_t>(0, dims.size())] *= 2;
+  const auto after = layer_cost(grown, model(512, 100), workload, h100());
+  RC_ASSERT(after.parameters >= before.parameters);
+  RC_ASSERT(after.kv_cache_bytes >= before.kv_cache_bytes);
+  RC_ASSERT(after.state_bytes >= before.state_bytes);
+  RC_ASSERT(after.forward_flops >= before.forward_flops);
+  RC_ASSERT(after.decode_flops_per_token >= before.decode_flops_per_token);
+  RC_ASSERT(after.decode_hbm_bytes >= before.decode_hbm_bytes);
 }
 
 RC_GTEST_PROP(CostReportTest, FullAttentionCountsEveryPairOnce, ()) {
