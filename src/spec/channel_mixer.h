@@ -32,9 +32,9 @@ struct MoE {
   Dim active = 8;
   Dim expert_width = 512;
   Dim shared_width = 0;      ///< 0: no shared expert
-  Dim latent_width = 0;      ///< the routed experts work at this width, between two projections of d; 0: at d
   bool gated = true;         ///< SwiGLU experts (3 matrices) or plain ones (2)
   bool shared_gate = false;  ///< a d -> 1 sigmoid gate on the shared expert (Qwen)
+  Dim latent_width = 0;      ///< the routed experts work at this width, between two projections of d; 0: at d
 
   bool operator==(const MoE&) const = default;
   static constexpr auto fields() {
@@ -43,9 +43,9 @@ struct MoE {
         dim("active", &MoE::active, "experts per token"),
         dim("expert_width", &MoE::expert_width, "hidden width of one expert"),
         dim("shared_width", &MoE::shared_width, "hidden width of the shared expert; 0 is none", 0),
-        dim("latent_width", &MoE::latent_width, "width the experts work at (latent MoE); 0 is d_model", 0),
         flag("gated", &MoE::gated, "SwiGLU experts"),
-        flag("shared_gate", &MoE::shared_gate, "sigmoid gate on the shared expert")};
+        flag("shared_gate", &MoE::shared_gate, "sigmoid gate on the shared expert"),
+        dim("latent_width", &MoE::latent_width, "width the experts work at (latent MoE); 0 is d_model", 0)};
   }
 };
 

@@ -41,7 +41,7 @@ spec::ModelSpec nano() {
 }
 
 const spec::MoE kSuperExperts{
-    .experts = 512, .active = 22, .expert_width = 2688, .shared_width = 5376, .latent_width = 1024, .gated = false};
+    .experts = 512, .active = 22, .expert_width = 2688, .shared_width = 5376, .gated = false, .latent_width = 1024};
 
 spec::ModelSpec super() { return nemotron(4096, 40, 8, 40, mamba(128, 128), attention(32, 2, 128), kSuperExperts); }
 
