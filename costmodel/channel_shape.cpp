@@ -12,6 +12,7 @@ ChannelShape shape_of(const spec::SwiGlu& m, Dim d_model) {
   ChannelShape shape;
   shape.dense = Count(3) * d_model * m.width;
   shape.hidden = Count(2) * m.width;
+  shape.product = m.width;
   shape.products = 2;
   return shape;
 }
@@ -19,7 +20,7 @@ ChannelShape shape_of(const spec::SwiGlu& m, Dim d_model) {
 ChannelShape shape_of(const spec::Mlp& m, Dim d_model) {
   ChannelShape shape;
   shape.dense = Count(2) * d_model * m.width;
-  shape.hidden = m.width;
+  shape.hidden = shape.product = m.width;
   shape.products = 2;
   return shape;
 }
@@ -29,11 +30,13 @@ ChannelShape shape_of(const spec::MoE& m, Dim d_model) {
   ChannelShape shape;
   shape.dense = Count(d_model) * m.experts + matrices * d_model * m.shared_width;
   if (m.shared_gate && m.shared_width > 0) shape.dense += d_model;
-  shape.expert = matrices * d_model * m.expert_width;
+  if (m.latent_width > 0) shape.dense += Count(2) * d_model * m.latent_width;
+  shape.expert = matrices * (m.latent_width > 0 ? m.latent_width : d_model) * m.expert_width;
   shape.experts = m.experts;
   shape.active = m.active;
-  shape.hidden = Count(m.gated ? 2 : 1) * (Count(m.active) * m.expert_width + m.shared_width);
-  shape.products = m.shared_width > 0 ? 5 : 3;
+  shape.product = Count(m.active) * m.expert_width + m.shared_width;
+  shape.hidden = Count(m.gated ? 2 : 1) * shape.product;
+  shape.products = (m.shared_width > 0 ? 5 : 3) + (m.latent_width > 0 ? 2 : 0);
   return shape;
 }
 

@@ -12,6 +12,7 @@ struct ChannelShape {
   spec::Dim experts = 0;
   spec::Dim active = 0;  ///< routed experts per token
   Count hidden;          ///< activations per token between the products, gate included
+  Count product;         ///< activations per token after the gate or activation function
   int products = 0;      ///< kernel launches of its matrix products
 
   Count parameters() const { return dense + expert * experts; }

@@ -34,7 +34,7 @@ Dim lower_bound_width(const spec::LayerSpec& layer, Dim d_model) {
 }
 
 /// Output head over `rows` tokens, final norm and embedding lookup.
-TimeEstimate head_time(const spec::ModelSpec& model, double rows, double tokens, const HardwareProfile& hardware) {
+Timeline head_timeline(const spec::ModelSpec& model, double rows, double tokens, const HardwareProfile& hardware) {
   const auto d = static_cast<double>(model.d_model);
   const auto vocab = static_cast<double>(model.vocab_size);
   const double element = static_cast<double>(spec::bits_of(model.dtype)) / 8;
@@ -46,7 +46,7 @@ TimeEstimate head_time(const spec::ModelSpec& model, double rows, double tokens,
                 .bytes = element * (d * vocab + rows * (d + vocab)),
                 .launches = 1},
                hardware, model.dtype);
-  return timeline.time();
+  return timeline;
 }
 
 /// Sums one member over the layers on top of the model's own share.
@@ -60,33 +60,48 @@ std::int64_t total(const std::vector<LayerCost>& layers, Member LayerCost::*memb
 
 }  // namespace
 
-ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware) {
-  const Count table = Count(model.vocab_size) * model.d_model;
-  const Count tokens = Count(workload.batch) * workload.context;
+ModelParameters model_parameters(const spec::ModelSpec& model) {
   const auto& layers = model.layout.layers;
   Dim bounds = 0;
   for (const auto& layer : layers) bounds = std::max(bounds, lower_bound_width(layer, model.d_model));
+  ModelParameters parameters;
+  parameters.embedding = (Count(model.vocab_size) * model.d_model).exact("parameters");
+  parameters.head = model.tied_embeddings ? 0 : parameters.embedding;
+  parameters.final_norm = model.norm == spec::NormKind::layer ? 2 * model.d_model : model.d_model;
+  parameters.lower_bounds = (Count(static_cast<Dim>(layers.size())) * bounds).exact("parameters");
+  return parameters;
+}
+
+ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                     Dim step_tokens) {
+  const Count tokens = Count(workload.batch) * workload.context;
   ModelCost cost;
-  cost.embedding_parameters = table.exact("parameters");
-  cost.head_parameters = model.tied_embeddings ? 0 : cost.embedding_parameters;
-  cost.final_norm_parameters = model.norm == spec::NormKind::layer ? 2 * model.d_model : model.d_model;
-  cost.lower_bound_parameters = (Count(static_cast<Dim>(layers.size())) * bounds).exact("parameters");
-  const Count parameters = Count(cost.embedding_parameters) + cost.head_parameters + cost.final_norm_parameters +
-                           cost.lower_bound_parameters;
-  cost.weights_bytes = size_of(parameters, model.dtype).exact("weights_bytes");
+  cost.parameters = model_parameters(model);
+  const ModelParameters& p = cost.parameters;
+  const Count table = p.embedding;
+  cost.weights_bytes =
+      size_of(Count(p.embedding) + p.head + p.final_norm + p.lower_bounds, model.dtype).exact("weights_bytes");
   cost.forward_flops = (Count(2) * table * tokens).exact("forward_flops");
   cost.training_flops = (Count(6) * table * tokens).exact("training_flops");
   cost.decode_flops_per_token = (Count(2) * table).exact("decode_flops_per_token");
   const auto batch = static_cast<double>(workload.batch);
-  cost.prefill = head_time(model, batch, tokens.approximate(), hardware);
-  cost.decode_step = head_time(model, batch, batch, hardware);
+  const Timeline prefill = head_timeline(model, batch, tokens.approximate(), hardware);
+  const double step = batch * static_cast<double>(step_tokens);
+  const Timeline decode = head_timeline(model, step, step, hardware);
+  cost.prefill = prefill.time();
+  cost.decode_step = decode.time();
+  cost.prefill_hbm_bytes = prefill.whole_bytes("prefill_hbm_bytes");
+  cost.decode_hbm_bytes = decode.whole_bytes("decode_hbm_bytes");
+  cost.prefill_energy = prefill.energy();
+  cost.decode_energy = decode.energy();
   return cost;
 }
 
-CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware) {
+CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                       Dim step_tokens) {
   const auto& layers = model.layout.layers;
   CostReport report;
-  report.model = model_cost(model, workload, hardware);
+  report.model = model_cost(model, workload, hardware, step_tokens);
   report.layers.reserve(layers.size());
   boost::container::static_vector<std::size_t, 16> distinct;  // first layer of each kind; more kinds cost more time
   for (std::size_t i = 0; i < layers.size(); ++i) {
@@ -95,7 +110,7 @@ CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workl
     if (same != distinct.end()) {
       report.layers.push_back(report.layers[*same]);
     } else {
-      report.layers.push_back(layer_cost(layers[i], model, workload, hardware));
+      report.layers.push_back(layer_cost(layers[i], model, workload, hardware, step_tokens));
       if (distinct.size() < distinct.capacity()) distinct.push_back(i);
     }
     report.layers.back().index = i;
@@ -103,10 +118,10 @@ CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workl
 
   const ModelCost& own = report.model;
   const auto& l = report.layers;
-  const std::int64_t own_parameters = own.parameters();
+  const std::int64_t own_parameters = own.parameters.total();
   report.parameters.total = total(l, &LayerCost::parameters, own_parameters, "parameters");
   report.parameters.active = total(l, &LayerCost::active_parameters, own_parameters, "active_parameters");
-  report.parameters.embedding = own.embedding_parameters + own.head_parameters;
+  report.parameters.embedding = own.parameters.embedding + own.parameters.head;
   report.weights_bytes = total(l, &LayerCost::weights_bytes, own.weights_bytes, "weights_bytes");
   report.kv_cache_bytes = total(l, &LayerCost::kv_cache_bytes, 0, "kv_cache_bytes");
   report.state_bytes = total(l, &LayerCost::state_bytes, 0, "state_bytes");
@@ -114,11 +129,17 @@ CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workl
   report.training_flops = total(l, &LayerCost::training_flops, own.training_flops, "training_flops");
   report.decode_flops_per_token =
       total(l, &LayerCost::decode_flops_per_token, own.decode_flops_per_token, "decode_flops_per_token");
+  report.prefill_hbm_bytes = total(l, &LayerCost::prefill_hbm_bytes, own.prefill_hbm_bytes, "prefill_hbm_bytes");
+  report.decode_hbm_bytes = total(l, &LayerCost::decode_hbm_bytes, own.decode_hbm_bytes, "decode_hbm_bytes");
   report.prefill = own.prefill;
   report.decode_step = own.decode_step;
+  report.prefill_energy = own.prefill_energy;
+  report.decode_energy = own.decode_energy;
   for (const auto& layer : report.layers) {
     report.prefill += layer.prefill;
     report.decode_step += layer.decode_step;
+    report.prefill_energy += layer.prefill_energy;
+    report.decode_energy += layer.decode_energy;
   }
   return report;
 }

@@ -26,6 +26,9 @@
 ///   weights_bytes           parameters x width of the model's dtype.
 ///   prefill                 one pass over the whole batch, output head at the last token of each sequence only.
 ///   decode_step             one token for every sequence of the batch.
+///   *_hbm_bytes             main-memory traffic of the two, every operator reading its inputs and writing its outputs
+///                           once; experts as expected (expected_experts), rounded to whole bytes per layer.
+///   *_energy                joules of the two: an estimate, see roofline.h.
 ///
 /// A layer with `kv_from` has no key and value projections and no cache, but reads the other layer's. A layer with
 /// `weights_from` has no parameters (they are counted once, where they are), but computes and reads as any other.
@@ -42,30 +45,41 @@ struct LayerCost {
   std::int64_t forward_flops = 0;
   std::int64_t training_flops = 0;
   std::int64_t decode_flops_per_token = 0;
-  TimeEstimate prefill;
-  TimeEstimate decode_step;
+  Estimate prefill;
+  Estimate decode_step;
+  std::int64_t prefill_hbm_bytes = 0;
+  std::int64_t decode_hbm_bytes = 0;
+  Estimate prefill_energy;
+  Estimate decode_energy;
   Bound prefill_bound = Bound::compute;
   Bound decode_bound = Bound::memory;
 
   bool operator==(const LayerCost&) const = default;
 };
 
+/// Parameters that belong to no layer.
+struct ModelParameters {
+  std::int64_t embedding = 0;
+  std::int64_t head = 0;  ///< 0 when tied
+  std::int64_t final_norm = 0;
+  std::int64_t lower_bounds = 0;  ///< one row per layer, whatever its mixer: HGRN's width, HGRN2's d_model
+
+  std::int64_t total() const { return embedding + head + final_norm + lower_bounds; }
+};
+
 /// What belongs to no layer.
 struct ModelCost {
-  std::int64_t embedding_parameters = 0;
-  std::int64_t head_parameters = 0;  ///< 0 when tied
-  std::int64_t final_norm_parameters = 0;
-  std::int64_t lower_bound_parameters = 0;  ///< one row per layer, whatever its mixer: HGRN's width, HGRN2's d_model
+  ModelParameters parameters;
   std::int64_t weights_bytes = 0;
   std::int64_t forward_flops = 0;  ///< the output head's, tied or not
   std::int64_t training_flops = 0;
   std::int64_t decode_flops_per_token = 0;
-  TimeEstimate prefill;
-  TimeEstimate decode_step;
-
-  std::int64_t parameters() const {
-    return embedding_parameters + head_parameters + final_norm_parameters + lower_bound_parameters;
-  }
+  Estimate prefill;
+  Estimate decode_step;
+  std::int64_t prefill_hbm_bytes = 0;
+  std::int64_t decode_hbm_bytes = 0;
+  Estimate prefill_energy;
+  Estimate decode_energy;
 };
 
 struct ParameterCount {
@@ -86,19 +100,33 @@ struct CostReport {
   std::int64_t forward_flops = 0;
   std::int64_t training_flops = 0;
   std::int64_t decode_flops_per_token = 0;
-  TimeEstimate prefill;
-  TimeEstimate decode_step;
+  Estimate prefill;
+  Estimate decode_step;
+  std::int64_t prefill_hbm_bytes = 0;
+  std::int64_t decode_hbm_bytes = 0;
+  Estimate prefill_energy;
+  Estimate decode_energy;
 };
+
+/// A decode step adds `step_tokens` tokens to every sequence: 1, or the drafts to be checked and one more (see
+/// speculative.h). It reads weights and caches once; recurrences keep a state per token. Only decode_step,
+/// decode_energy and decode_hbm_bytes depend on it.
+inline constexpr spec::Dim kOneToken = 1;
 
 /// One layer, whatever stands around it: only the model's width, norm and dtypes are read, not its layout. `index` is
 /// 0. The layer must be valid for the model. Throws spec::SpecError when a count does not fit 64 bits.
 LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
-                     const HardwareProfile& hardware);
+                     const HardwareProfile& hardware, spec::Dim step_tokens = kOneToken);
+
+/// Reads of the layout only its length and whether a layer has lower bounds.
+ModelParameters model_parameters(const spec::ModelSpec& model);
 
 /// What the model adds to its layers. Reads of the layout only its length and whether a layer has lower bounds.
-ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware);
+ModelCost model_cost(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                     spec::Dim step_tokens = kOneToken);
 
 /// The whole model, which must be valid. Equal layers are costed once.
-CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware);
+CostReport cost_report(const spec::ModelSpec& model, const spec::Workload& workload, const HardwareProfile& hardware,
+                       spec::Dim step_tokens = kOneToken);
 
 }  // namespace plait::costmodel

@@ -12,6 +12,9 @@
 
 namespace plait::costmodel {
 
+/// As in JSON: "gemm", "attention_prefill", ...
+std::string_view op_kind_name(OpKind kind);
+
 /// A number and where it is from.
 struct Quantity {
   double value = 0;
@@ -42,13 +45,23 @@ struct ChunkTimes {
   std::string source;
 };
 
-/// What a machine can do. Values are per device, dense (no structured sparsity), SI units.
+/// Times of chunked recurrences with one library's kernels.
+struct Backend {
+  std::string name;  ///< "flashinfer", "fla"
+  OpClass linear_prefill;
+  std::optional<ChunkTimes> chunk_times;  ///< absent: bound by linear_prefill alone
+};
+
+/// What a machine can do. Values are per device, dense (no structured sparsity) unless said, SI units. File format:
+/// costmodel/hardware.schema.json.
 struct HardwareProfile {
   std::string name;   ///< as on the command line
   std::string label;  ///< as its maker calls it
   HardwareKind kind = HardwareKind::gpu;
 
   std::array<std::optional<Quantity>, enum_names(spec::DType{}).size()> peak_flops_per_s;  ///< by DType
+  /// With 2:4 structured sparsity: stored apart, because data sheets print it as the peak; no estimate uses it.
+  std::array<std::optional<Quantity>, enum_names(spec::DType{}).size()> sparse_peak_flops_per_s;
   Quantity bandwidth_bytes_per_s;  ///< main memory (HBM, GDDR, LPDDR)
   Quantity memory_bytes;
   Quantity l2_bytes;       ///< last-level cache; 0 when not given
@@ -57,7 +70,10 @@ struct HardwareProfile {
 
   std::array<OpClass, kOpKinds> op_classes;  ///< by OpKind
   std::optional<ChunkTimes> chunk_times;     ///< absent: recurrences are bound by op_classes alone
-  std::string calibration;                   ///< in words: what the constants were fitted on
+  std::string backend;                       ///< whose recurrences these are; empty: nobody's
+  std::vector<Backend> other_backends;
+  double host_launch_s = 0;  ///< least time between two launches; 0: the step is a captured graph
+  std::string calibration;   ///< in words: what the constants were fitted on
 
   const OpClass& op_class(OpKind op) const { return op_classes[static_cast<std::size_t>(op)]; }
 
@@ -72,6 +88,16 @@ std::vector<std::string> hardware_names();
 /// A built-in profile by name or alias ("h100" is "h100_sxm"). Only that profile is parsed. Throws spec::SpecError that
 /// lists the names and the closest one.
 HardwareProfile find_hardware(std::string_view name_or_alias);
+
+/// The same machine with another library's recurrences. Throws spec::SpecError that lists those with measurements.
+HardwareProfile with_backend(HardwareProfile profile, std::string_view name);
+
+/// The same machine when every kernel is launched by the host, as without CUDA graphs: no operator takes less than its
+/// launches, 8 us each (70 us per layer of nine kernels in 391 step times of xLSTM, Transformer and Mamba models).
+HardwareProfile without_graphs(HardwareProfile profile);
+
+/// A built-in profile as it is written. Throws as find_hardware.
+spec::OrderedJson hardware_json(std::string_view name_or_alias);
 
 /// Reads a profile file's content; problems are located below `path`. Op classes that are left out take uncalibrated
 /// defaults with a relative error of 0.5, and say so in their source.

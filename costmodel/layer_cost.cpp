@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
 #include <variant>
 
 #include "costmodel/channel_shape.h"
 #include "costmodel/cost_report.h"
-#include "costmodel/mixers/mixer_shape.h"
+#include "costmodel/layer_ops.h"
+#include "costmodel/mixers/layer_shapes.h"
 #include "costmodel/size_of.h"
 
 namespace plait::costmodel {
@@ -16,38 +16,39 @@ constexpr double kBlockPasses = 4;
 // Heads are tiled to what one compute unit holds; value columns are independent, key channels are not.
 constexpr double kTile = 128;
 
-/// Dispatch without a default: an alternative of Mixer without a shape does not compile.
-MixerShape shape_of(const spec::FullAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
-MixerShape shape_of(const spec::SlidingWindowAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
-MixerShape shape_of(const spec::MultiHeadLatentAttention& m, Dim d, bool kv) { return mixer_shape(m, d, kv); }
-template <class M>
-MixerShape shape_of(const M& m, Dim d, bool) {
-  return mixer_shape(m, d);
-}
+double bytes_per_element(spec::DType type) { return static_cast<double>(spec::bits_of(type)) / 8; }
 
 /// Everything that is the same for all parts of one layer.
 struct Job {
+  Job(const spec::ModelSpec& m, const spec::Workload& w, Dim step)
+      : model(m),
+        workload(w),
+        tokens(Count(w.batch) * w.context),
+        step_tokens(static_cast<double>(step)),
+        weight_bytes(bytes_per_element(m.dtype)),
+        kv_bytes(bytes_per_element(m.kv_dtype)),
+        state_bytes(bytes_per_element(m.state_dtype)) {}
+
   const spec::ModelSpec& model;
   const spec::Workload& workload;
-  const HardwareProfile& hardware;
   Count tokens;
+  double step_tokens;   // that a decode step adds to every sequence
   double weight_bytes;  // bytes of one weight or activation
   double kv_bytes;
   double state_bytes;
 };
 
-double bytes_per_element(spec::DType type) { return static_cast<double>(spec::bits_of(type)) / 8; }
-
 /// Exact sums over the parts of a layer, and its two timelines.
 struct Totals {
-  Count parameters;
-  Count active_parameters;
-  Count kv_bytes;
-  Count state_bytes;
-  Count forward_flops;
-  Count decode_flops;
-  Timeline prefill;
-  Timeline decode;
+  const HardwareProfile& hardware;
+  Count parameters{};
+  Count active_parameters{};
+  Count kv_bytes{};
+  Count state_bytes{};
+  Count forward_flops{};
+  Count decode_flops{};
+  Timeline prefill{};
+  Timeline decode{};
 };
 
 /// Projections and elementwise passes of `tokens` tokens. In decoding the weights are read for a few tokens only.
@@ -78,10 +79,11 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
     const auto& kernel = chunk_kernel_time(r.kernel);
     const auto key = static_cast<double>(r.key_dim);
     const auto value = static_cast<double>(r.value_dim);
+    const auto key_heads = static_cast<double>(r.key_heads == 0 ? r.heads : r.key_heads);
     const bool measured_tile = r.kernel == ChunkKernel::elementwise_scan || (key == kTile && value == kTile);
     ops.push_back({.kind = OpKind::linear_prefill,
                    .flops = batch * core_prefill_flops(s, job.workload.context).approximate(),
-                   .bytes = job.weight_bytes * tokens * static_cast<double>(r.heads) * 2 * (key + value) +
+                   .bytes = job.weight_bytes * tokens * 2 * (key_heads * key + static_cast<double>(r.heads) * value) +
                             job.state_bytes * batch * state_elements(s).approximate(),
                    .strands = batch * static_cast<double>(r.heads) * std::ceil(value / kTile),
                    .chunks = std::ceil(static_cast<double>(job.workload.context) / kChunk),
@@ -93,18 +95,20 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
 
 OpList decode_ops(const MixerShape& s, const Job& job) {
   const auto batch = static_cast<double>(job.workload.batch);
+  const double tokens = batch * job.step_tokens;
+  const double moved = 1 + job.step_tokens;  // a state is read once and written after every token
   OpList ops;
-  add_projections(s, job, batch, ops);
-  ops.back().bytes += 2 * job.kv_bytes * batch * s.conv_window.approximate();
+  add_projections(s, job, tokens, ops);
+  ops.back().bytes += moved * job.kv_bytes * batch * s.conv_window.approximate();
   if (s.attention.cached_per_token.approximate() > 0) {
     ops.push_back({.kind = OpKind::attention_decode,
-                   .flops = batch * core_decode_flops(s, job.workload.context).approximate(),
+                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate(),
                    .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate()});
   }
   if (s.recurrence.kernel != ChunkKernel::none) {
     ops.push_back({.kind = OpKind::state_decode,
-                   .flops = batch * core_decode_flops(s, job.workload.context).approximate(),
-                   .bytes = 2 * job.state_bytes * batch * state_elements(s).approximate()});
+                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate(),
+                   .bytes = moved * job.state_bytes * batch * state_elements(s).approximate()});
   }
   return ops;
 }
@@ -120,31 +124,15 @@ void add_mixer(const MixerShape& s, const Job& job, Totals& totals) {
   totals.state_bytes += size_of(batch * s.conv_window, job.model.kv_dtype);
   totals.forward_flops += job.tokens * per_token + batch * core_prefill_flops(s, context);
   totals.decode_flops += per_token + core_decode_flops(s, context);
-  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, job.hardware, job.model.dtype);
-  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, job.hardware, job.model.dtype);
+  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, totals.hardware, job.model.dtype);
+  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, totals.hardware, job.model.dtype);
 }
 
 void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& totals) {
   const Dim d = job.model.d_model;
-  const bool shares_kv = layer.kv_from.has_value();
-  if (const auto* parallel = std::get_if<spec::ParallelMixer>(&layer.mixer)) {
-    for (const auto& branch : parallel->branches) {
-      add_mixer(std::visit([&](const auto& m) { return shape_of(m, d, shares_kv); }, branch), job, totals);
-    }
-    if (parallel->fusion == spec::Fusion::normed_mean) {
-      const Count norms = Count(static_cast<Dim>(parallel->branches.size())) * d;
-      totals.parameters += norms;
-      totals.active_parameters += norms;
-    }
-    return;
-  }
-  std::visit(
-      [&](const auto& m) {
-        if constexpr (!std::is_same_v<std::decay_t<decltype(m)>, spec::ParallelMixer>) {
-          add_mixer(shape_of(m, d, shares_kv), job, totals);
-        }
-      },
-      layer.mixer);
+  for_each_shape(layer, d, [&](const MixerShape& shape) { add_mixer(shape, job, totals); });
+  totals.parameters += fusion_parameters(layer, d);
+  totals.active_parameters += fusion_parameters(layer, d);
 }
 
 /// `tokens` tokens through the channel mixer. Of the experts only those that some token visits are read.
@@ -168,10 +156,10 @@ void add_channel_mixer(const ChannelShape& s, const Job& job, Totals& totals) {
   totals.forward_flops += job.tokens * per_token;
   totals.decode_flops += per_token;
   for (const Op& op : channel_ops(s, job, job.tokens.approximate())) {
-    totals.prefill.add(op, job.hardware, job.model.dtype);
+    totals.prefill.add(op, totals.hardware, job.model.dtype);
   }
-  for (const Op& op : channel_ops(s, job, static_cast<double>(job.workload.batch))) {
-    totals.decode.add(op, job.hardware, job.model.dtype);
+  for (const Op& op : channel_ops(s, job, static_cast<double>(job.workload.batch) * job.step_tokens)) {
+    totals.decode.add(op, totals.hardware, job.model.dtype);
   }
 }
 
@@ -182,23 +170,25 @@ void add_block(const Job& job, Totals& totals) {
   totals.active_parameters += norm;
   const double row = kBlockPasses * job.weight_bytes * static_cast<double>(job.model.d_model);
   Op op{.kind = OpKind::elementwise, .bytes = row * job.tokens.approximate()};
-  totals.prefill.add(op, job.hardware, job.model.dtype);
-  op.bytes = row * static_cast<double>(job.workload.batch);
-  totals.decode.add(op, job.hardware, job.model.dtype);
+  totals.prefill.add(op, totals.hardware, job.model.dtype);
+  op.bytes = row * static_cast<double>(job.workload.batch) * job.step_tokens;
+  totals.decode.add(op, totals.hardware, job.model.dtype);
 }
 
 }  // namespace
 
+OpList prefill_ops(const MixerShape& shape, const spec::ModelSpec& model, const spec::Workload& workload) {
+  return prefill_ops(shape, Job(model, workload, kOneToken));
+}
+
+OpList decode_ops(const MixerShape& shape, const spec::ModelSpec& model, const spec::Workload& workload) {
+  return decode_ops(shape, Job(model, workload, kOneToken));
+}
+
 LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
-                     const HardwareProfile& hardware) {
-  const Job job{model,
-                workload,
-                hardware,
-                Count(workload.batch) * workload.context,
-                bytes_per_element(model.dtype),
-                bytes_per_element(model.kv_dtype),
-                bytes_per_element(model.state_dtype)};
-  Totals totals;
+                     const HardwareProfile& hardware, Dim step_tokens) {
+  const Job job(model, workload, step_tokens);
+  Totals totals{.hardware = hardware};
   add_block(job, totals);
   add_token_mixer(layer, job, totals);
   if (!std::holds_alternative<spec::None>(layer.channel_mixer)) {
@@ -218,6 +208,10 @@ LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model,
   cost.decode_flops_per_token = totals.decode_flops.exact("decode_flops_per_token");
   cost.prefill = totals.prefill.time();
   cost.decode_step = totals.decode.time();
+  cost.prefill_hbm_bytes = totals.prefill.whole_bytes("prefill_hbm_bytes");
+  cost.decode_hbm_bytes = totals.decode.whole_bytes("decode_hbm_bytes");
+  cost.prefill_energy = totals.prefill.energy();
+  cost.decode_energy = totals.decode.energy();
   cost.prefill_bound = totals.prefill.bound();
   cost.decode_bound = totals.decode.bound();
   return cost;

@@ -22,6 +22,17 @@ constexpr ChunkKernelTime kChunkKernelTimes[] = {
 };
 static_assert(std::size(kChunkKernelTimes) == static_cast<std::size_t>(ChunkKernel::elementwise_scan) + 1);
 
+/// In the order of OpKind.
+constexpr PowerShare kPowerShares[] = {
+    {0.98, 0.77, "products above 100 us: 0.99 (H200), 0.92 to 0.98 (B200); weight streaming 0.82 and 0.71"},
+    {0.75, 0.75, "prefill attention: 0.64 to 0.69 (H200), 0.86 to 0.97 (B200)"},
+    {0.60, 0.60, "decode attention: 0.52 to 0.67 (H200), 0.46 to 0.68 (B200)"},
+    {0.68, 0.68, "Gated DeltaNet chunk prefill: 0.67 to 0.69 (H200), 0.69 (B200)"},
+    {0.60, 0.60, "assumed: as decode attention, the other stream of a cache"},
+    {0.50, 0.50, "long depthwise convolutions: 0.52 (H200), 0.48 (B200)"},
+};
+static_assert(std::size(kPowerShares) == kOpKinds);
+
 /// 0.9 ps. Sums of whole ticks are exact up to two hours, so a sum of times does not depend on its order: layouts that
 /// differ only in the order of their layers take the same time to the bit.
 double whole_ticks(double seconds) {
@@ -36,12 +47,17 @@ const ChunkKernelTime& chunk_kernel_time(ChunkKernel kernel) {
   return kChunkKernelTimes[static_cast<std::size_t>(kernel)];
 }
 
+const PowerShare& power_share(OpKind op) { return kPowerShares[static_cast<std::size_t>(op)]; }
+
 void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType type) {
   const OpClass& c = hardware.op_class(op.kind);
   const double compute_s = op.flops / (hardware.peak(type) * c.compute_efficiency);
   const double memory_s = op.bytes / (hardware.bandwidth_bytes_per_s.value * c.bandwidth_efficiency);
   double roof_s = std::max(compute_s, memory_s);
   double latency_s = op.launches * c.latency_s;
+  const PowerShare& power = power_share(op.kind);
+  const double working_share = compute_s >= memory_s ? power.compute : power.memory;
+  double waiting_share = kWaitingPowerShare;
   double error = c.relative_error;
   if (op.kind == OpKind::linear_prefill && hardware.chunk_times) {
     // Steps that must follow one another, at the pace of one compute unit; arithmetic and traffic hide behind them.
@@ -50,12 +66,26 @@ void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType ty
     const double serial_s = t.start_s + waves * (t.wave_s + t.chunk_s * op.chunk_factor * op.chunks);
     latency_s = serial_s >= roof_s ? serial_s : 0;
     if (serial_s >= roof_s) roof_s = 0;
+    waiting_share = working_share;  // the units work, one chunk after the other
     error = (1 + error) * (1 + op.kernel_error) - 1;
   }
   spent_s_[static_cast<std::size_t>(compute_s >= memory_s ? Bound::compute : Bound::memory)] += roof_s;
   spent_s_[static_cast<std::size_t>(Bound::latency)] += latency_s;
-  const double total_s = roof_s + latency_s;
+  // What the host cannot launch in time the device waits for.
+  const double waiting_s = std::max(0.0, op.launches * hardware.host_launch_s - (roof_s + latency_s));
+  spent_s_[static_cast<std::size_t>(Bound::latency)] += waiting_s;
+  const double total_s = roof_s + latency_s + waiting_s;
   time_ += {whole_ticks(total_s), whole_ticks(total_s / (1 + error)), whole_ticks(total_s * (1 + error))};
+  const double joules =
+      hardware.power_w.value * (roof_s * working_share + latency_s * waiting_share + waiting_s * kWaitingPowerShare);
+  const double spread = (1 + error) * (1 + kPowerError);
+  energy_ += {whole_ticks(joules), whole_ticks(joules / spread), whole_ticks(joules * spread)};
+  bytes_ += op.bytes;
+}
+
+std::int64_t Timeline::whole_bytes(std::string_view quantity) const {
+  const double whole = std::round(bytes_);
+  return (whole < 0x1p63 ? Count(static_cast<std::int64_t>(whole)) : Count(INT64_MAX)).exact(quantity);
 }
 
 Bound Timeline::bound() const {

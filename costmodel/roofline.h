@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -10,20 +11,20 @@
 
 namespace plait::costmodel {
 
-/// An estimated time in seconds with the interval that the calibration error gives; a multiple of 2^-40 s, so that sums
-/// do not depend on their order.
-struct TimeEstimate {
+/// An estimated time in seconds, or energy in joules, with the interval that the calibration error gives; a multiple of
+/// 2^-40, so that sums do not depend on their order.
+struct Estimate {
   double value = 0;
   double low = 0;
   double high = 0;
 
-  TimeEstimate& operator+=(const TimeEstimate& other) {
+  Estimate& operator+=(const Estimate& other) {
     value += other.value;
     low += other.low;
     high += other.high;
     return *this;
   }
-  bool operator==(const TimeEstimate&) const = default;
+  bool operator==(const Estimate&) const = default;
 };
 
 /// What most of a time is spent on: arithmetic, memory traffic, or launches and steps that must follow one another.
@@ -39,13 +40,31 @@ class Timeline {
   /// Runs the operator after everything added so far, in arithmetic of `type`.
   void add(const Op& op, const HardwareProfile& hardware, spec::DType type);
 
-  const TimeEstimate& time() const { return time_; }
+  const Estimate& time() const { return time_; }
+  /// Joules: time x power limit x the share of it that the class draws (`power_share`).
+  const Estimate& energy() const { return energy_; }
+  /// Bytes to and from main memory. Throws spec::SpecError that names `quantity` past 2^63 - 1.
+  std::int64_t whole_bytes(std::string_view quantity) const;
   Bound bound() const;
 
  private:
-  TimeEstimate time_;
+  Estimate time_;
+  Estimate energy_;
+  double bytes_ = 0;
   std::array<double, 3> spent_s_{};  // by Bound
 };
+
+/// Share of the power limit that a class draws while it computes, and while it only moves data. Medians of
+/// aiconfigurator's H200 and B200 operator tables, kernels above 100 us; carried over to other machines.
+struct PowerShare {
+  double compute = 0;
+  double memory = 0;
+  std::string_view source;
+};
+const PowerShare& power_share(OpKind op);
+inline constexpr double kWaitingPowerShare =
+    0.2;                                     ///< launches, serial steps between kernels: 125 W of 700, 250 of 1000
+inline constexpr double kPowerError = 0.25;  ///< spread of the shares over kernels, stacks and the two machines
 
 /// How the kernel of a recurrence compares with the one that ChunkTimes was measured on.
 struct ChunkKernelTime {

@@ -17,6 +17,7 @@ MixerShape softmax_attention_shape(const spec::SoftmaxAttention& a, Dim window, 
   if (a.qkv_bias) shape.vectors += Count(q) + own_kv + own_kv;
   if (a.qk_norm == spec::QkNorm::per_head) shape.vectors += Count(shares_kv ? 1 : 2) * a.head_dim;
   if (a.qk_norm == spec::QkNorm::full_width) shape.vectors += Count(q) + own_kv;
+  shape.saved_width = Count(q) + Count(2) * own_kv + (a.output_gate ? q : 0);
   shape.mixed_width = Count(q) + own_kv + (a.output_gate ? q : 0);
 
   // Q K^T and its product with V: 2 x 2 hd FLOPs per pair and head.
@@ -25,7 +26,14 @@ MixerShape softmax_attention_shape(const spec::SoftmaxAttention& a, Dim window, 
                      .window = window,
                      .prefill_pair_flops = Count(4) * q,
                      .decode_pair_flops = Count(4) * q,
-                     .prefill_io_per_token = Count(2) * q + Count(2) * kv};
+                     .prefill_io_per_token = Count(2) * q + Count(2) * kv,
+                     .output = q};
+  shape.sharding = {.heads = a.heads,
+                    .kv_heads = a.kv_heads,
+                    .kv_parameters = Count(2) * own_kv * (d_model + (a.qkv_bias ? 1 : 0)) +
+                                     (a.qk_norm == spec::QkNorm::full_width ? own_kv : 0),
+                    .kv_conv_window = 0,
+                    .replicated = a.qk_norm == spec::QkNorm::per_head ? Count(shares_kv ? 1 : 2) * a.head_dim : 0};
   return shape;
 }
 

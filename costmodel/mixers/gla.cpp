@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "costmodel/mixers/mixer_shape.h"
 
 namespace plait::costmodel {
@@ -20,8 +22,13 @@ MixerShape mixer_shape(const spec::Gla& m, Dim d_model) {
   shape.projection_kernels = 3;
   shape.convolve(Count(q) + k + v, m.conv_width);
   shape.vectors += Count(k) + m.value_head_dim;  // bias of the decays, output norm
-  shape.mixed_width = Count(q) + Count(2) * k + v + out;
+  shape.mixed_width = shape.saved_width = Count(q) + Count(2) * k + v + out;
   shape.recurrence = {ChunkKernel::gated_linear, m.heads, m.key_head_dim, m.value_head_dim};
+  shape.sharding = {.heads = m.heads,
+                    .kv_heads = m.kv_heads,
+                    .kv_parameters = (Count(k) + v) * (Count(d_model) + m.conv_width) + Count(k) * (m.gate_rank + 1),
+                    .kv_conv_window = (Count(k) + v) * std::max<Dim>(0, m.conv_width - 1),
+                    .replicated = Count(d_model) * m.gate_rank + m.value_head_dim};
   return shape;
 }
 

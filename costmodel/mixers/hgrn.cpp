@@ -10,8 +10,9 @@ MixerShape mixer_shape(const spec::Hgrn& m, Dim d_model) {
   shape.project(m.width, d_model);
   shape.convolve(Count(2) * m.width, m.conv_width);
   shape.vectors += m.width;  // output norm
-  shape.mixed_width = Count(3) * m.width;
+  shape.mixed_width = shape.saved_width = Count(3) * m.width;
   shape.recurrence = {ChunkKernel::elementwise_scan, 1, 1, m.width};
+  shape.sharding.heads = shape.sharding.kv_heads = m.width;
   return shape;
 }
 

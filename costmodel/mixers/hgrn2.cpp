@@ -14,8 +14,9 @@ MixerShape mixer_shape(const spec::Hgrn2& m, Dim d_model) {
   shape.project(values, d_model);
   shape.convolve(Count(2) * keys + values, m.conv_width);
   shape.vectors += values;
-  shape.mixed_width = Count(2) * keys + Count(2) * values;
+  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::gated_linear, m.heads, m.key_head_dim, m.value_head_dim};
+  shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   return shape;
 }
 

@@ -15,8 +15,13 @@ MixerShape mixer_shape(const spec::Mamba2& m, Dim d_model) {
   shape.project(inner, d_model);
   shape.convolve(convolved, m.conv_width, m.conv_bias);
   shape.vectors += Count(3) * m.heads + inner;
-  shape.mixed_width = convolved + inner;
-  shape.recurrence = {ChunkKernel::state_space, m.heads, m.state_dim, m.head_dim};
+  shape.mixed_width = shape.saved_width = convolved + inner;
+  shape.recurrence = {ChunkKernel::state_space, m.heads, m.state_dim, m.head_dim, m.groups};
+  shape.sharding = {.heads = m.heads,
+                    .kv_heads = m.groups,
+                    .kv_parameters = groups * (Count(d_model) + m.conv_width + (m.conv_bias ? 1 : 0)),
+                    .kv_conv_window = groups * (m.conv_width - 1),
+                    .replicated = 0};
   return shape;
 }
 

@@ -42,6 +42,7 @@ void MixerShape::project(Dim in, Dim out) {
 void MixerShape::convolve(Count channels, Dim width, bool bias) {
   if (width == 0) return;
   convolutions += channels * width;
+  convolved += channels;
   if (bias) vectors += channels;
   conv_window += channels * (width - 1);
 }

@@ -29,6 +29,7 @@ struct Recurrence {
   Dim heads = 0;
   Dim key_dim = 0;
   Dim value_dim = 0;
+  Dim key_heads = 0;        ///< that q and k have, each shared by several states; 0: as many as `heads`
   bool normalized = false;  ///< mLSTM: a further value column holds the normaliser, and one number the running maximum
 };
 
@@ -40,6 +41,17 @@ struct Attention {
   Count prefill_pair_flops;  ///< per (query, key) pair, all heads
   Count decode_pair_flops;
   Count prefill_io_per_token;  ///< elements of q, k, v and the output
+  Count output;                ///< elements of the output per token
+};
+
+/// What tensor parallelism can split. Heads are dealt out to the ranks; key/value heads (or groups) that are fewer than
+/// the ranks are held by several of them.
+struct Sharding {
+  Dim heads = 1;         ///< the degree must divide it
+  Dim kv_heads = 1;      ///< divides the degree or is divided by it
+  Count kv_parameters;   ///< parameters that belong to key/value heads
+  Count kv_conv_window;  ///< of conv_window, what belongs to them
+  Count replicated;      ///< parameters that every rank holds: norms within a head, low-rank down-projections
 };
 
 struct MixerShape {
@@ -51,10 +63,13 @@ struct MixerShape {
   Count projection_io;         ///< elements that the projections read and write per token
   int projection_kernels = 2;  ///< launches when projections that read the same input are one product
   Count mixed_width;           ///< elements per token that pass through convolution, norms, rotary and gates
+  Count saved_width;           ///< elements per token between projections and core: q, k, v, latents, gates
   Count conv_window;           ///< elements of convolution input kept per sequence while decoding
+  Count convolved;             ///< channels of the convolutions
 
   Attention attention;
   Recurrence recurrence;
+  Sharding sharding;
 
   /// A projection without bias.
   void project(Dim in, Dim out);

@@ -16,8 +16,9 @@ MixerShape mixer_shape(const spec::MLstm& m, Dim d_model) {
   shape.project(d_model, m.heads);
   shape.project(values, d_model);
   shape.vectors += Count(2) * m.heads + values;
-  shape.mixed_width = Count(2) * keys + Count(2) * values;
-  shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim, true};
+  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
+  shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim, 0, true};
+  shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   return shape;
 }
 

@@ -16,8 +16,10 @@ MixerShape mixer_shape(const spec::MomentumDeltaNet& m, Dim d_model) {
   shape.project(values, d_model);
   shape.convolve(Count(2) * keys + values, m.conv_width);
   shape.vectors += Count(6) * m.heads + m.value_head_dim;
-  shape.mixed_width = Count(2) * keys + Count(2) * values;
+  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::momentum_delta, m.heads, m.key_head_dim, m.value_head_dim};
+  shape.sharding.heads = shape.sharding.kv_heads = m.heads;
+  shape.sharding.replicated = m.value_head_dim;
   return shape;
 }
 

@@ -24,13 +24,18 @@ MixerShape mixer_shape(const spec::MultiHeadLatentAttention& m, Dim d_model, boo
   shape.project(m.kv_lora_rank, m.heads * (m.nope_dim + m.value_dim));
   shape.project(values, d_model);
   shape.projection_kernels = m.q_lora_rank == 0 ? 3 : 4;
+  shape.saved_width = Count(2) * q + values + m.q_lora_rank + m.kv_lora_rank + m.rope_dim;
   shape.mixed_width = Count(q) + m.kv_lora_rank + m.rope_dim;
   shape.attention = {.cached_per_token = Count(m.kv_lora_rank) + m.rope_dim,
                      .owns_cache = !shares_kv,
                      .window = 0,
                      .prefill_pair_flops = Count(2) * m.heads * (m.nope_dim + m.rope_dim + m.value_dim),
                      .decode_pair_flops = Count(2) * m.heads * (2 * m.kv_lora_rank + m.rope_dim),
-                     .prefill_io_per_token = Count(2) * q + Count(2) * values};
+                     .prefill_io_per_token = Count(2) * q + Count(2) * values,
+                     .output = values};
+  Count replicated = (Count(d_model) + 1) * m.q_lora_rank;
+  if (!shares_kv) replicated += Count(d_model) * m.rope_dim + (Count(d_model) + 1) * m.kv_lora_rank;
+  shape.sharding = {.heads = m.heads, .kv_heads = 1, .kv_parameters = 0, .kv_conv_window = 0, .replicated = replicated};
   return shape;
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "costmodel/mixers/mixer_shape.h"
 
 namespace plait::costmodel {
@@ -17,8 +19,13 @@ MixerShape mixer_shape(const spec::RetNet& m, Dim d_model) {
   shape.project(out, d_model);
   shape.convolve(Count(q) + k + v, m.conv_width);
   shape.vectors += m.value_head_dim;
-  shape.mixed_width = Count(q) + k + v + out;
+  shape.mixed_width = shape.saved_width = Count(q) + k + v + out;
   shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim};
+  shape.sharding = {.heads = m.heads,
+                    .kv_heads = m.kv_heads,
+                    .kv_parameters = (Count(k) + v) * (Count(d_model) + m.conv_width),
+                    .kv_conv_window = (Count(k) + v) * std::max<Dim>(0, m.conv_width - 1),
+                    .replicated = m.value_head_dim};
   return shape;
 }
 

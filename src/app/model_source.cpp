@@ -34,6 +34,14 @@ NamedModel read_notation(const std::string& text, const std::string& base_file) 
 
 }  // namespace
 
+costmodel::HardwareProfile read_hardware(const std::string& what) {
+  if (!what.ends_with(".json")) return costmodel::find_hardware(what);
+  spec::Problems problems;
+  costmodel::HardwareProfile profile = costmodel::hardware_from_json(spec::read_json_file(what), what, problems);
+  problems.throw_if_any();
+  return profile;
+}
+
 NamedModel read_model(const std::string& what, const std::string& base_file) {
   NamedModel named;
   if (std::filesystem::is_regular_file(what)) {

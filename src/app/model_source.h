@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "costmodel/hardware.h"
 #include "src/spec/model_spec.h"
 #include "src/spec/notation.h"
 
@@ -19,6 +20,9 @@ struct NamedModel {
 /// a layout notation on the model of `base_file` (may be empty when WHAT is no notation). Throws SpecError,
 /// std::system_error.
 NamedModel read_model(const std::string& what, const std::string& base_file);
+
+/// A built-in profile by name, or a file that ends in ".json". Throws SpecError, std::system_error.
+costmodel::HardwareProfile read_hardware(const std::string& what);
 
 /// The notation of a layout, or its letters when the notation cannot express it.
 std::string notation_of(const spec::Layout& layout);

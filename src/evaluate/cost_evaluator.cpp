@@ -72,11 +72,12 @@ constexpr auto kZero = [](const ModelCost&) { return std::int64_t{0}; };
 
 const std::array kMetrics = {
     counted<[](const CostReport& c) { return c.parameters.total; }, [](const LayerCost& c) { return c.parameters; },
-            [](const ModelCost& c) { return c.parameters(); }>("parameters", "parameters",
-                                                               "weights of the whole model"),
+            [](const ModelCost& c) { return c.parameters.total(); }>("parameters", "parameters",
+                                                                     "weights of the whole model"),
     counted<[](const CostReport& c) { return c.parameters.active; },
-            [](const LayerCost& c) { return c.active_parameters; }, [](const ModelCost& c) { return c.parameters(); }>(
-        "active_parameters", "parameters", "weights that one token uses"),
+            [](const LayerCost& c) { return c.active_parameters; },
+            [](const ModelCost& c) { return c.parameters.total(); }>("active_parameters", "parameters",
+                                                                     "weights that one token uses"),
     counted<[](const CostReport& c) { return c.kv_cache_bytes; }, [](const LayerCost& c) { return c.kv_cache_bytes; },
             kZero>("kv_cache_bytes", "bytes", "keys, values and latents of the whole batch at the context"),
     counted<[](const CostReport& c) { return c.state_bytes; }, [](const LayerCost& c) { return c.state_bytes; }, kZero>(

@@ -26,6 +26,7 @@ struct Mlp {
 };
 
 /// Mixture of experts with `active` of `experts` per token, a router of d x experts and an optional shared expert.
+/// `latent_width` is the latent MoE of Nemotron 3 Super and Ultra.
 struct MoE {
   Dim experts = 64;
   Dim active = 8;
@@ -33,15 +34,18 @@ struct MoE {
   Dim shared_width = 0;      ///< 0: no shared expert
   bool gated = true;         ///< SwiGLU experts (3 matrices) or plain ones (2)
   bool shared_gate = false;  ///< a d -> 1 sigmoid gate on the shared expert (Qwen)
+  Dim latent_width = 0;      ///< the routed experts work at this width, between two projections of d; 0: at d
 
   bool operator==(const MoE&) const = default;
   static constexpr auto fields() {
-    return std::tuple{dim("experts", &MoE::experts, "experts"),
-                      dim("active", &MoE::active, "experts per token"),
-                      dim("expert_width", &MoE::expert_width, "hidden width of one expert"),
-                      dim("shared_width", &MoE::shared_width, "hidden width of the shared expert; 0 is none", 0),
-                      flag("gated", &MoE::gated, "SwiGLU experts"),
-                      flag("shared_gate", &MoE::shared_gate, "sigmoid gate on the shared expert")};
+    return std::tuple{
+        dim("experts", &MoE::experts, "experts"),
+        dim("active", &MoE::active, "experts per token"),
+        dim("expert_width", &MoE::expert_width, "hidden width of one expert"),
+        dim("shared_width", &MoE::shared_width, "hidden width of the shared expert; 0 is none", 0),
+        flag("gated", &MoE::gated, "SwiGLU experts"),
+        flag("shared_gate", &MoE::shared_gate, "sigmoid gate on the shared expert"),
+        dim("latent_width", &MoE::latent_width, "width the experts work at (latent MoE); 0 is d_model", 0)};
   }
 };
 

@@ -13,8 +13,8 @@ TEST(HelpTest, EveryCommandExplainsItself) {
   const Result help = run_plait("--help");
   EXPECT_EQ(help.exit_code, 0);
   for (const char* command :
-       {"search", "show", "cost", "export", "import", "validate", "mixers", "hardware", "strategies", "prior", "doctor",
-        "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
+       {"search", "show", "cost", "calibrate", "validation", "export", "import", "validate", "mixers", "hardware",
+        "strategies", "prior", "doctor", "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
     const Result result = run_plait(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
@@ -84,6 +84,83 @@ TEST(CostTest, ComparesAndSweeps) {
   ASSERT_EQ(sweep.exit_code, 0) << sweep.err;
   ASSERT_EQ(sweep.json().size(), 12u);
   EXPECT_EQ(sweep.json()[11]["workload"]["context"], 2 << 20);
+}
+
+TEST(CostTest, CountsAsMegatronDoesWhereMegatronHasAFormula) {
+  const Result qwen = run_plait("cost qwen3_5_27b --context 8k --json");
+  ASSERT_EQ(qwen.exit_code, 0) << qwen.err;
+  EXPECT_EQ(qwen.json()["flops"]["training_megatron_compatible"], 1306471069384704);
+  const Result retnet = run_plait("cost 'R*' --model examples/model-1b.json --json");
+  EXPECT_TRUE(retnet.json()["flops"]["training_megatron_compatible"].is_null());
+}
+
+TEST(CostTest, SpreadsAModelOverDevices) {
+  const Result one = run_plait("cost qwen3_5_27b --batch 16 --context 8k --json");
+  const Result many =
+      run_plait("cost qwen3_5_27b --batch 16 --context 8k --tp 4 --pp 4 --dp 2 --recompute none --json");
+  ASSERT_EQ(many.exit_code, 0) << many.err;
+  EXPECT_EQ(many.json()["parameters"], one.json()["parameters"]) << "counts of the model stay";
+  EXPECT_EQ(many.json()["per_device"]["devices"], 32);
+  for (const char* use : {"training", "serving"}) {
+    EXPECT_LT(many.json()["per_device"][use]["total_bytes"], one.json()["per_device"][use]["total_bytes"]);
+  }
+  EXPECT_GT(many.json()["per_device"]["serving"]["largest_batch"], 0);
+  const Result wrong = run_plait("cost qwen3_5_27b --tp 5 --dp 3");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("parallelism.tensor: layer 0 (gated_delta_net): heads (16) is not divisible by"));
+}
+
+TEST(CostTest, DrawsRoofsAndSweeps) {
+  const ScratchFolder scratch;
+  const std::string svg = (scratch / "a.svg").string();
+  for (const char* arguments : {"", " --sweep context=1k..64k --y cache_bytes"}) {
+    const Result result =
+        run_plait("cost 'GGG*' --model examples/model-1b.json --compare '****' --svg " + svg + arguments);
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_THAT(read_file(svg), ::testing::StartsWith("<svg"));
+  }
+}
+
+TEST(CostTest, DraftsWithTheRecurrentLayers) {
+  const Result result = run_plait("cost qwen3_5_27b --context 128k --draft 2 --acceptance 0.68 --json");
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_NEAR(result.json()["speculative"]["tokens_per_round"], 1 + 0.68 + 0.68 * 0.68, 1e-9);
+  EXPECT_GT(result.json()["speculative"]["speedup"], 0.5);
+  EXPECT_EQ(run_plait("cost qwen3_5_27b --draft 2 --acceptance 2").exit_code, 2);
+  EXPECT_THAT(run_plait("cost '*x4' --model examples/model-1b.json --draft 2").out, HasSubstr("not possible"));
+}
+
+TEST(CostTest, TakesTheBackendAndTheHostIntoAccount) {
+  const auto prefill = [](const char* options) {
+    const Result result = run_plait(std::string("cost Gx24 --model examples/model-1b.json --json ") + options);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.json()["time"]["prefill_s"]["value"].get<double>();
+  };
+  EXPECT_GT(prefill("--backend fla"), prefill(""));
+  EXPECT_EQ(prefill("--backend flashinfer"), prefill(""));
+  const Result wrong = run_plait("cost Gx24 --model examples/model-1b.json --backend flashqla");
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("has not been measured on h100_sxm"));
+}
+
+TEST(CalibrateTest, FitsAProfileThatCostReads) {
+  const ScratchFolder scratch;
+  const std::string out = (scratch / "mine.json").string();
+  const Result fit = run_plait("calibrate costmodel/measurements/operators.csv --hardware h100 --out " + out);
+  ASSERT_EQ(fit.exit_code, 0) << fit.err;
+  EXPECT_THAT(fit.out, HasSubstr("left one out"));
+  EXPECT_EQ(run_plait("validate " + out).exit_code, 0);
+  EXPECT_EQ(run_plait("cost qwen3_5_9b --hardware " + out).exit_code, 0);
+  const Result none = run_plait("calibrate costmodel/measurements/operators.csv --hardware a30");
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("has no row whose hardware is \"a30\""));
+}
+
+TEST(ValidationTest, ThePageIsWhatTheProgramWrites) {
+  const Result page = run_plait("validation");
+  ASSERT_EQ(page.exit_code, 0) << page.err;
+  EXPECT_EQ(page.out, read_file(PLAIT_SOURCE_DIR "/costmodel/VALIDATION.md"))
+      << "plait validation > costmodel/VALIDATION.md";
 }
 
 TEST(CostTest, TakesAPresetByName) {

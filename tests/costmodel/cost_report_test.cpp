@@ -79,6 +79,7 @@ TEST_P(EveryMixer, KeepsWhatItsStateKindSays) {
       EXPECT_EQ(near.kv_cache_bytes, 0);
       EXPECT_EQ(near.decode_flops_per_token, far.decode_flops_per_token);
       EXPECT_EQ(near.decode_step, far.decode_step);
+      EXPECT_EQ(near.decode_hbm_bytes, far.decode_hbm_bytes);
       break;
   }
 }
@@ -116,7 +117,7 @@ RC_GTEST_PROP(CostReportTest, IsTheSumOfItsLayersAndTheModelsOwnShare, ()) {
   const auto report = cost_report(spec, workload, h100());
   const auto own = model_cost(spec, workload, h100());
   CostReport sum;
-  sum.parameters.total = sum.parameters.active = own.parameters();
+  sum.parameters.total = sum.parameters.active = own.parameters.total();
   sum.weights_bytes = own.weights_bytes;
   sum.forward_flops = own.forward_flops;
   sum.training_flops = own.training_flops;
@@ -160,6 +161,34 @@ RC_GTEST_PROP(CostReportTest, AWindowThatCoversTheContextCostsWhatFullAttentionC
             layer_cost({.mixer = full}, spec, workload, h100()));
 }
 
+RC_GTEST_PROP(CostReportTest, NoCountFallsWhenADimensionGrows, ()) {
+  const auto index = *rc::gen::inRange<std::size_t>(0, kMixers);
+  auto workload = arbitrary_workload();
+  const auto before = layer_cost(layer(index, 512), model(512, 100), workload, h100());
+  auto grown = layer(index, 512);
+  std::vector<Dim*> dims = {&workload.context, &workload.batch, &std::get<spec::SwiGlu>(grown.channel_mixer).width};
+  std::visit(
+      [&](auto& mixer) {
+        using M = std::decay_t<decltype(mixer)>;
+        if constexpr (!std::is_same_v<M, spec::ParallelMixer>) {
+          spec::for_each_field<M>([&](const auto& field) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(mixer.*(field.member))>, Dim>) {
+              dims.push_back(&(mixer.*(field.member)));
+            }
+          });
+        }
+      },
+      grown.mixer);
+  *dims[*rc::gen::inRange<std::size_t>(0, dims.size())] *= 2;
+  const auto after = layer_cost(grown, model(512, 100), workload, h100());
+  RC_ASSERT(after.parameters >= before.parameters);
+  RC_ASSERT(after.kv_cache_bytes >= before.kv_cache_bytes);
+  RC_ASSERT(after.state_bytes >= before.state_bytes);
+  RC_ASSERT(after.forward_flops >= before.forward_flops);
+  RC_ASSERT(after.decode_flops_per_token >= before.decode_flops_per_token);
+  RC_ASSERT(after.decode_hbm_bytes >= before.decode_hbm_bytes);
+}
+
 RC_GTEST_PROP(CostReportTest, FullAttentionCountsEveryPairOnce, ()) {
   const Dim context = *rc::gen::inRange<Dim>(1, 3000);
   const auto cost = [&](Dim tokens) {
@@ -172,19 +201,19 @@ RC_GTEST_PROP(CostReportTest, FullAttentionCountsEveryPairOnce, ()) {
 TEST(CostReportTest, ModelLevelTermsAreEmbeddingHeadNormAndLowerBounds) {
   auto spec = model(512, 1000);
   spec.layout.layers = {layer(0, 512), layer(0, 512)};
-  EXPECT_EQ(model_cost(spec, {}, h100()).parameters(), 2 * 1000 * 512 + 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.total(), 2 * 1000 * 512 + 512);
   spec.tied_embeddings = true;
-  EXPECT_EQ(model_cost(spec, {}, h100()).parameters(), 1000 * 512 + 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.total(), 1000 * 512 + 512);
   EXPECT_EQ(cost_report(spec, {}, h100()).parameters.embedding, 1000 * 512);
   spec.norm = spec::NormKind::layer;
-  EXPECT_EQ(model_cost(spec, {}, h100()).parameters(), 1000 * 512 + 2 * 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.total(), 1000 * 512 + 2 * 512);
 
   spec.layout.layers[1].mixer = spec::Hgrn{.width = 512};
-  EXPECT_EQ(model_cost(spec, {}, h100()).lower_bound_parameters, 2 * 512) << "one row for every layer";
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.lower_bounds, 2 * 512) << "one row for every layer";
   spec.layout.layers[1].mixer = spec::ParallelMixer{.branches = {spec::Hgrn2{}, attention(8, 8, 64)}};
-  EXPECT_EQ(model_cost(spec, {}, h100()).lower_bound_parameters, 2 * 512);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.lower_bounds, 2 * 512);
   spec.layout.layers[1].mixer = spec::Hgrn{.width = 512, .lower_bound = false};
-  EXPECT_EQ(model_cost(spec, {}, h100()).lower_bound_parameters, 0);
+  EXPECT_EQ(model_cost(spec, {}, h100()).parameters.lower_bounds, 0);
 }
 
 TEST(CostReportTest, LayerNormDoublesBlockNormsOnly) {

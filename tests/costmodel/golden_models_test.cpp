@@ -218,8 +218,7 @@ spec::ModelSpec nemotron_nano_30b() {
                   spec::MoE{.experts = 128, .active = 6, .expert_width = 1856, .shared_width = 3712, .gated = false});
 }
 
-// Nemotron-H-47B has MLPs that follow an MLP; a layer here has one channel mixer, so it cannot be written. The Super
-// and Ultra models project experts through a latent width, which MoE does not have.
+// Nemotron-H-47B has MLPs that follow an MLP; a layer here has one channel mixer, so it cannot be written.
 TEST(GoldenModelsTest, NemotronHybrids) {
   EXPECT_EQ(parameters(nemotron(model(3072, 131072), kNemotronH8B, mamba(112, 64, 128, 8), attention(32, 8, 128),
                                 spec::Mlp{.width = 12288})),

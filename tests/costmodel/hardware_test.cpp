@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "src/spec/error.h"
 
 namespace plait::costmodel {
@@ -15,6 +18,67 @@ using testing::IsSupersetOf;
 TEST(HardwareTest, ListsTheProfilesThatUsersAskFor) {
   EXPECT_THAT(hardware_names(),
               IsSupersetOf({"h100_sxm", "h200", "a100", "b200", "rtx4090", "laptop_cpu", "phone_soc"}));
+}
+
+TEST(HardwareTest, HasEnoughGpusAndOneOfEachSmallMachine) {
+  int gpus = 0;
+  for (const auto& name : hardware_names()) gpus += find_hardware(name).kind == HardwareKind::gpu;
+  EXPECT_GE(gpus, 14);
+  EXPECT_EQ(find_hardware("laptop_cpu").kind, HardwareKind::cpu);
+  EXPECT_EQ(find_hardware("phone_soc").kind, HardwareKind::soc);
+  EXPECT_EQ(find_hardware("jetson_orin").kind, HardwareKind::soc);
+}
+
+TEST(HardwareTest, SparsePeaksStandApartAndAreTwiceTheDenseOnes) {
+  for (const auto& name : hardware_names()) {
+    const auto profile = find_hardware(name);
+    for (std::size_t i = 0; i < profile.peak_flops_per_s.size(); ++i) {
+      const auto& sparse = profile.sparse_peak_flops_per_s[i];
+      if (!sparse) continue;
+      ASSERT_TRUE(profile.peak_flops_per_s[i].has_value()) << name;
+      EXPECT_DOUBLE_EQ(sparse->value, 2 * profile.peak_flops_per_s[i]->value) << name;
+    }
+  }
+}
+
+/// What of a JSON schema (types aside) this file needs: required and unknown members, ranges, references.
+void expect_conforms(const spec::Json& value, const spec::Json& rule, const spec::Json& schema, const std::string& at) {
+  if (rule.contains("$ref")) {
+    const std::string name = rule["$ref"].get<std::string>().substr(std::string("#/$defs/").size());
+    return expect_conforms(value, schema["$defs"][name], schema, at);
+  }
+  if (value.is_number()) {
+    EXPECT_GE(value.get<double>(), rule.value("minimum", -HUGE_VAL)) << at;
+    EXPECT_GT(value.get<double>(), rule.value("exclusiveMinimum", -HUGE_VAL)) << at;
+    EXPECT_LE(value.get<double>(), rule.value("maximum", HUGE_VAL)) << at;
+  }
+  if (rule.contains("enum")) {
+    EXPECT_EQ(std::count(rule["enum"].begin(), rule["enum"].end(), value), 1) << at;
+  }
+  if (rule.contains("required")) {
+    for (const auto& key : rule["required"]) {
+      EXPECT_TRUE(value.contains(key.get<std::string>())) << at << " " << key;
+    }
+  }
+  if (!value.is_object()) return;
+  const spec::Json other = rule.value("additionalProperties", spec::Json(true));
+  for (const auto& [key, member] : value.items()) {
+    const std::string path = at + "." + key;
+    if (rule.contains("properties") && rule["properties"].contains(key)) {
+      expect_conforms(member, rule["properties"][key], schema, path);
+    } else if (other.is_object()) {
+      expect_conforms(member, other, schema, path);
+    } else {
+      EXPECT_TRUE(other.get<bool>() || key.starts_with('_')) << path << " is not in the schema";
+    }
+  }
+}
+
+TEST(HardwareTest, EveryProfileConformsToTheSchema) {
+  const spec::Json schema = spec::read_json_file(PLAIT_SOURCE_DIR "/costmodel/hardware.schema.json");
+  for (const auto& name : hardware_names()) {
+    expect_conforms(spec::Json(hardware_json(name)), schema, schema, name);
+  }
 }
 
 TEST(HardwareTest, EveryProfileGivesEveryNumberASource) {

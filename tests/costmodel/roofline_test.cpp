@@ -39,7 +39,7 @@ TEST(RooflineTest, TheIntervalIsTheClassError) {
 TEST(RooflineTest, ASumOfTimesDoesNotDependOnItsOrder) {
   const std::vector<double> flops = {1e9, 3.3e11, 7.77e13, 1.23e10, 9e8, 5.4321e14};
   const auto time_of = [](const std::vector<double>& order) {
-    TimeEstimate sum;
+    Estimate sum;
     for (const double f : order) {
       Timeline timeline;
       timeline.add({.kind = OpKind::gemm, .flops = f}, h100(), spec::DType::bf16);

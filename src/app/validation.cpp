@@ -1,0 +1,172 @@
+#include "src/app/validation.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <stdexcept>
+
+#include "costmodel/calibrate.h"
+#include "costmodel/cost_report.h"
+#include "costmodel/megatron.h"
+#include "costmodel/roofline.h"
+#include "src/app/presets.h"
+#include "src/spec/embedded_file.h"
+#include "src/spec/model_json.h"
+
+namespace plait::embedded {
+std::span<const spec::EmbeddedFile> validation_files();
+}
+
+namespace plait::app {
+namespace {
+
+using costmodel::ErrorSummary;
+using costmodel::HardwareProfile;
+using costmodel::Measurement;
+
+std::int64_t count(const spec::ModelSpec& model, const std::string& quantity, spec::Dim context) {
+  if (quantity == "megatron_training_flops") return costmodel::megatron_training_flops(model, context, 1).value();
+  const auto report = costmodel::cost_report(model, {.context = context}, costmodel::find_hardware("h100"));
+  if (quantity == "parameters") return report.parameters.total;
+  if (quantity == "kv_cache_bytes") return report.kv_cache_bytes;
+  if (quantity == "state_bytes") return report.state_bytes;
+  if (quantity == "cache_bytes") return report.kv_cache_bytes + report.state_bytes;
+  throw std::logic_error("validation case with the quantity " + quantity);
+}
+
+std::string digits(std::int64_t value) {
+  std::string text = fmt::format("{}", value);
+  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
+    text.insert(static_cast<std::size_t>(at), 1, ',');
+  }
+  return text;
+}
+
+std::string percent(const std::vector<double>& errors) {
+  const ErrorSummary s = costmodel::summarize(errors);
+  return fmt::format("{:.1f} / {:.1f} / {:.1f}", 100 * s.mean, 100 * s.median, 100 * s.p90);
+}
+
+/// What a data sheet alone says: the slower of arithmetic at the peak and traffic at the full bandwidth.
+double naive_seconds(const Measurement& row, const HardwareProfile& hardware) {
+  return std::max(row.op.flops / hardware.peak(spec::DType::bf16), row.op.bytes / hardware.bandwidth_bytes_per_s.value);
+}
+
+std::string exact_table() {
+  std::string out = "| model | quantity | published | counted | difference | source |\n|---|---|---|---|---|---|\n";
+  for (const ExactCase& c : exact_cases()) {
+    out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", c.name, c.quantity, digits(c.published), digits(c.counted),
+                       c.counted - c.published, c.source);
+  }
+  return out;
+}
+
+struct Group {
+  std::string hardware;
+  costmodel::OpKind kind;
+  std::string backend;
+  auto operator<=>(const Group&) const = default;
+};
+
+/// The machine with the constants that plait uses for this backend; what has not been measured takes the machine's own.
+HardwareProfile profile_of(const Group& group) {
+  const HardwareProfile hardware = costmodel::find_hardware(group.hardware);
+  const bool known = std::ranges::any_of(hardware.other_backends,
+                                         [&](const costmodel::Backend& b) { return b.name == group.backend; });
+  return known && group.kind == costmodel::OpKind::linear_prefill ? costmodel::with_backend(hardware, group.backend)
+                                                                  : hardware;
+}
+
+std::string times_table() {
+  std::map<Group, std::vector<Measurement>> groups;
+  std::vector<Measurement> all = costmodel::published_measurements();
+  for (Measurement& row : all) groups[{row.hardware, row.op.kind, row.backend}].push_back(row);
+  std::string out =
+      "| hardware | class | kernels | rows | naive roofline | plait | within its interval | refitted, one row left out "
+      "| "
+      "constants from |\n|---|---|---|---|---|---|---|---|---|\n";
+  for (const auto& [group, rows] : groups) {
+    const HardwareProfile hardware = profile_of(group);
+    std::vector<double> ours;
+    std::vector<double> naive;
+    int inside = 0;
+    for (const Measurement& row : rows) {
+      if (costmodel::stays_in_cache(row, hardware)) continue;
+      costmodel::Timeline timeline;
+      timeline.add(row.op, hardware, spec::DType::bf16);
+      const costmodel::Estimate& time = timeline.time();
+      inside += time.low <= row.seconds && row.seconds <= time.high;
+      ours.push_back(std::abs(time.value / row.seconds - 1));
+      naive.push_back(std::abs(naive_seconds(row, hardware) / row.seconds - 1));
+    }
+    if (ours.empty()) continue;
+    const auto fits = costmodel::calibrate(rows, costmodel::find_hardware(group.hardware));
+    const auto& left_out = fits.front().left_out;
+    const bool foreign = group.kind == costmodel::OpKind::linear_prefill && hardware.backend != group.backend;
+    const bool recurrence = group.kind == costmodel::OpKind::linear_prefill && hardware.chunk_times;
+    out += fmt::format("| {} | {} | {} | {} | {} | {} | {} of {} | {} | {} |\n", group.hardware,
+                       costmodel::op_kind_name(group.kind), group.backend, ours.size(), percent(naive), percent(ours),
+                       inside, ours.size(),
+                       left_out ? fmt::format("{:.1f} / {:.1f}", 100 * left_out->mean, 100 * left_out->median) : "-",
+                       foreign      ? fmt::format("{}: `--backend {}` is refused here", hardware.backend, group.backend)
+                       : recurrence ? hardware.chunk_times->source
+                                    : hardware.op_class(group.kind).source);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<ExactCase> exact_cases() {
+  std::vector<ExactCase> cases;
+  for (const spec::EmbeddedFile& file : embedded::validation_files()) {
+    for (const spec::Json& row : spec::Json::parse(file.content)) {
+      const spec::Json& what = row.at("model");
+      spec::Problems problems;
+      const spec::ModelSpec model = what.is_string() ? find_preset(what.get<std::string>()).value().model
+                                                     : spec::model_from_json(what, row.at("name"), problems);
+      problems.throw_if_any();
+      ExactCase c{.name = row.at("name"),
+                  .quantity = row.at("quantity"),
+                  .source = row.at("source"),
+                  .published = row.at("published")};
+      c.counted = count(model, c.quantity, row.at("context"));
+      cases.push_back(std::move(c));
+    }
+  }
+  return cases;
+}
+
+std::string validation_page() {
+  return fmt::format(
+      "# The cost model beside published numbers\n\n"
+      "Written by `plait validation`; the tests compare this file with what it writes now.\n\n"
+      "## Counts\n"
+      "Exact, so every difference must be 0. Quantities of one sequence; `kv_cache_bytes` is one token's.\n\n{}\n"
+      "Not reproduced: the cache of Jet-Nemotron-2B at 64k, 154 MiB as printed against 157.25 with fp32 states and "
+      "143.75 "
+      "with bf16.\n\n"
+      "## Times of operators\n"
+      "Rows: `costmodel/measurements/operators.csv`, an excerpt of operator tables. Errors are mean / median / p90 of "
+      "|estimate - measured| / measured in percent. The naive roofline is max(FLOPs / peak, bytes / bandwidth) of the "
+      "data "
+      "sheet. An interval reaches one mean error to each side, so that about six rows in ten lie within it.\nDecode "
+      "steps whose "
+      "state stays in the last-level cache are left out.\n\n{}\n"
+      "Which rows were held out: constants \"fitted on aiconfigurator\" come from whole tables that contain these "
+      "rows, so "
+      "their errors are in-sample, with two or three constants per class; \"plait calibrate\" constants come from "
+      "exactly "
+      "these rows, and the column beside them leaves each row out in turn. Constants carried over from another "
+      "machine, "
+      "as their source says, were not fitted to the rows here: those are held out.\n\n"
+      "## Times of whole models\n"
+      "None: no published time of a whole hybrid in our material states machine, kernels, batch and parallelism. The "
+      "sums "
+      "are therefore not validated end to end; their interval assumes that all operators of a class err together.\n",
+      exact_table(), times_table());
+}
+
+}  // namespace plait::app
