@@ -68,6 +68,10 @@ void check_layers(const spec::ModelSpec& model, const std::string& path, Problem
     const std::string where = spec::index_path(path, i);
     const std::string mixer = join_path(where, "mixer");
     std::visit(MixerCheck{model.d_model, mixer, problems}, layers[i].mixer);
+    if (const auto* moe = std::get_if<spec::MoE>(&layers[i].channel_mixer); moe != nullptr && moe->latent_width > 0) {
+      problems.add(join_path(join_path(where, "channel_mixer"), "latent_width"),
+                   fmt::format("{}: experts at a width of their own cannot be run; 0 alone can", moe->latent_width));
+    }
     if (layers[i].kv_from && std::holds_alternative<spec::MultiHeadLatentAttention>(layers[i].mixer)) {
       problems.add(join_path(where, "kv_from"),
                    "a shared latent cache cannot be run; softmax attention alone can share");

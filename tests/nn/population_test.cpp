@@ -13,6 +13,7 @@
 namespace plait::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::UnorderedElementsAre;
 
@@ -416,6 +417,9 @@ TEST(Population, SaysWhatItCannotRun) {
   EXPECT_THAT(refused(tiny_model(spec::Hgrn2{.heads = 2, .key_head_dim = 16, .value_head_dim = 8}, spec::None{}, 2)),
               ElementsAre(problem("members[1].layers[0].mixer.key_head_dim", "32"),
                           problem("members[1].layers[1].mixer.key_head_dim", "32")));
+  EXPECT_THAT(refused(tiny_model(tiny("full_attention"),
+                                 spec::MoE{.experts = 2, .active = 1, .expert_width = 8, .latent_width = 4}, 1)),
+              Contains(problem("members[1].layers[0].channel_mixer.latent_width", "cannot be run")));
   EXPECT_THAT(refused(tiny_model(spec::DeltaNet{.heads = 0})),
               ElementsAre(problem("members[1].layers[0].mixer.heads", "out of range")));
 }
