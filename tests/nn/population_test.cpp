@@ -418,7 +418,7 @@ TEST(Population, SaysWhatItCannotRun) {
               ElementsAre(problem("members[1].layers[0].mixer.key_head_dim", "32"),
                           problem("members[1].layers[1].mixer.key_head_dim", "32")));
   EXPECT_THAT(refused(tiny_model(tiny("full_attention"),
-                                 spec::MoE{.experts = 2, .active = 1, .expert_width = 8, .latent_width = 4}, 1)),
+                                 spec::MoE{.experts = 2, .active = 1, .expert_width = 8, .latent_width = 4})),
               Contains(problem("members[1].layers[0].channel_mixer.latent_width", "cannot be run")));
   EXPECT_THAT(refused(tiny_model(spec::DeltaNet{.heads = 0})),
               ElementsAre(problem("members[1].layers[0].mixer.heads", "out of range")));
