@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/common/cuda_types.h"
+#include "kernels/common/real.h"
 
 /// What operators do around a function of libplait_cuda.so.
 namespace plait::kernels {
@@ -20,9 +21,7 @@ inline at::Tensor dense(const at::Tensor& x) {
 
 /// Null for an undefined tensor.
 inline void* data(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr() : nullptr; }
-inline float* numbers(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr<float>() : nullptr; }
-
-inline at::Tensor empty_if(const at::Tensor& like) { return like.defined() ? at::empty_like(like) : at::Tensor(); }
+inline float* numbers(const at::Tensor& x) { return reals<float>(x); }
 
 inline bool has_kernel_type(const at::Tensor& x) {
   return x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "kernels/common/check.h"
+#include "kernels/common/real.h"
 #include "kernels/common/recurrence.h"
 
 namespace plait::kernels {
@@ -12,11 +13,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
-
-template <class Real>
-Real* data(const at::Tensor& x) {
-  return x.defined() ? x.mutable_data_ptr<Real>() : nullptr;
-}
 
 /// Sizes and inputs; all tensors contiguous and of one dtype.
 template <class Real>
@@ -31,12 +27,12 @@ Recurrence<Real> recurrence_of(const tensor_list& inputs, double scale) {
   x.value_dim = v.size(3);
   x.decay_dim = decay.defined() && decay.dim() == 4 ? x.key_dim : 1;
   x.scale = static_cast<Real>(scale);
-  x.q = data<Real>(q);
-  x.k = data<Real>(k);
-  x.v = data<Real>(v);
-  x.decay = data<Real>(decay);
-  x.beta = data<Real>(beta);
-  x.initial_state = data<Real>(initial);
+  x.q = reals<Real>(q);
+  x.k = reals<Real>(k);
+  x.v = reals<Real>(v);
+  x.decay = reals<Real>(decay);
+  x.beta = reals<Real>(beta);
+  x.initial_state = reals<Real>(initial);
   return x;
 }
 
@@ -45,13 +41,6 @@ template <class Real, class Pass>
 void over_heads(const Recurrence<Real>& x, const Pass& pass) {
   at::parallel_for(0, x.sequences * x.heads, 1, [&](std::int64_t begin, std::int64_t end) { pass(x, begin, end); });
 }
-
-template <class Use>
-void with_real(const at::Tensor& like, const Use& use) {
-  like.scalar_type() == at::kDouble ? use(double{}) : use(float{});
-}
-
-at::Tensor empty_if(const at::Tensor& like) { return like.defined() ? at::empty_like(like) : at::Tensor(); }
 
 class TokenScan : public torch::autograd::Function<TokenScan> {
  public:
@@ -71,10 +60,10 @@ class TokenScan : public torch::autograd::Function<TokenScan> {
         checkpoints = at::empty({recurrence_checkpoint_size(x)}, v.options());
         if (beta) errors = at::empty_like(v);
       }
-      x.output = data<Real>(output);
-      x.final_state = data<Real>(state);
-      x.checkpoints = data<Real>(checkpoints);
-      x.errors = data<Real>(errors);
+      x.output = reals<Real>(output);
+      x.final_state = reals<Real>(state);
+      x.checkpoints = reals<Real>(checkpoints);
+      x.errors = reals<Real>(errors);
       over_heads(x, recurrence_forward<Real>);
     });
     context->save_for_backward({inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], checkpoints, errors});
@@ -90,16 +79,16 @@ class TokenScan : public torch::autograd::Function<TokenScan> {
     for (std::size_t i = 0; i < 6; ++i) out.push_back(empty_if(saved[i]));
     with_real(saved[2], [&]<class Real>(Real) {
       Recurrence<Real> x = recurrence_of<Real>(saved, context->saved_data["scale"].toDouble());
-      x.checkpoints = data<Real>(saved[6]);
-      x.errors = data<Real>(saved[7]);
-      x.d_output = data<Real>(d_output);
-      x.d_final_state = data<Real>(d_state);
-      x.d_q = data<Real>(out[0]);
-      x.d_k = data<Real>(out[1]);
-      x.d_v = data<Real>(out[2]);
-      x.d_decay = data<Real>(out[3]);
-      x.d_beta = data<Real>(out[4]);
-      x.d_initial_state = data<Real>(out[5]);
+      x.checkpoints = reals<Real>(saved[6]);
+      x.errors = reals<Real>(saved[7]);
+      x.d_output = reals<Real>(d_output);
+      x.d_final_state = reals<Real>(d_state);
+      x.d_q = reals<Real>(out[0]);
+      x.d_k = reals<Real>(out[1]);
+      x.d_v = reals<Real>(out[2]);
+      x.d_decay = reals<Real>(out[3]);
+      x.d_beta = reals<Real>(out[4]);
+      x.d_initial_state = reals<Real>(out[5]);
       over_heads(x, recurrence_backward<Real>);
     });
     out.resize(8);

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "kernels/common/check.h"
+#include "kernels/common/real.h"
 #include "kernels/sequence/rows.h"
 
 namespace plait::kernels {
@@ -13,16 +14,6 @@ namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-template <class Real>
-Real* data(const at::Tensor& x) {
-  return x.defined() ? x.mutable_data_ptr<Real>() : nullptr;
-}
-
-template <class Use>
-void with_real(const at::Tensor& like, const Use& use) {
-  like.scalar_type() == at::kDouble ? use(double{}) : use(float{});
-}
 
 constexpr std::int64_t kNumbersOfShare = 1 << 14;  ///< what a thread takes at a time, at the least
 
@@ -35,9 +26,9 @@ NormRows<Real> norm_of(const at::Tensor& x, const at::Tensor& weight, const at::
   out.rows = x.numel() / (out.members * out.width);
   out.divisor = static_cast<Real>(divisor);
   out.eps = static_cast<Real>(eps);
-  out.x = data<Real>(x);
-  out.weight = data<Real>(weight);
-  out.factor = data<Real>(factor);
+  out.x = reals<Real>(x);
+  out.weight = reals<Real>(weight);
+  out.factor = reals<Real>(factor);
   return out;
 }
 
@@ -52,7 +43,7 @@ struct CpuNorm : torch::autograd::Function<CpuNorm> {
     const at::Tensor y = at::empty_like(x);
     with_real(x, [&]<class Real>(Real) {
       NormRows<Real> rows = norm_of<Real>(x, w, z, divisor, eps);
-      rows.y = data<Real>(y);
+      rows.y = reals<Real>(y);
       at::parallel_for(0, rows.members * rows.rows, kNumbersOfShare / rows.width + 1,
                        [&](std::int64_t begin, std::int64_t end) { norm_forward(rows, begin, end); });
     });
@@ -63,7 +54,7 @@ struct CpuNorm : torch::autograd::Function<CpuNorm> {
     const auto saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &weight = saved[1], &factor = saved[2];
     const at::Tensor dy = gradients[0].contiguous(), dx = at::empty_like(x);
-    const at::Tensor d_factor = factor.defined() ? at::empty_like(factor) : at::Tensor();
+    const at::Tensor d_factor = empty_if(factor);
     at::Tensor d_weight;
     with_real(x, [&]<class Real>(Real) {
       NormRows<Real> rows = norm_of<Real>(x, weight, factor, context->saved_data["divisor"].toDouble(),
@@ -73,10 +64,10 @@ struct CpuNorm : torch::autograd::Function<CpuNorm> {
       const std::int64_t shares = (rows.rows + share_rows - 1) / share_rows;
       at::Tensor sums;
       if (weight.defined()) sums = at::empty({rows.members, shares, rows.width}, weight.options());
-      rows.dy = data<Real>(dy);
-      rows.dx = data<Real>(dx);
-      rows.d_factor = data<Real>(d_factor);
-      rows.d_weight = data<Real>(sums);
+      rows.dy = reals<Real>(dy);
+      rows.dx = reals<Real>(dx);
+      rows.d_factor = reals<Real>(d_factor);
+      rows.d_weight = reals<Real>(sums);
       at::parallel_for(0, rows.members * shares, 1, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t share = begin; share < end; ++share) {
           const std::int64_t member = share / shares, first = share % shares * share_rows;
@@ -98,9 +89,9 @@ ConvRows<Real> conv_of(const at::Tensor& x, const at::Tensor& taps, const at::Te
   out.tokens = x.size(2);
   out.channels = x.size(3);
   out.width = taps.size(1);
-  out.x = data<Real>(x);
-  out.taps = data<Real>(taps);
-  out.bias = data<Real>(bias);
+  out.x = reals<Real>(x);
+  out.taps = reals<Real>(taps);
+  out.bias = reals<Real>(bias);
   return out;
 }
 
@@ -113,7 +104,7 @@ struct CpuShortConv : torch::autograd::Function<CpuShortConv> {
     const at::Tensor y = at::empty_like(x);
     with_real(x, [&]<class Real>(Real) {
       ConvRows<Real> rows = conv_of<Real>(x, taps, offset);
-      rows.y = data<Real>(y);
+      rows.y = reals<Real>(y);
       at::parallel_for(0, rows.members * rows.batch, kNumbersOfShare / (rows.tokens * rows.channels) + 1,
                        [&](std::int64_t begin, std::int64_t end) { conv_forward(rows, begin, end); });
     });
@@ -128,9 +119,9 @@ struct CpuShortConv : torch::autograd::Function<CpuShortConv> {
     const at::Tensor sums = at::empty({x.size(0), x.size(1), W + 1, x.size(3)}, x.options());
     with_real(x, [&]<class Real>(Real) {
       ConvRows<Real> rows = conv_of<Real>(x, taps, bias);
-      rows.dy = data<Real>(dy);
-      rows.dx = data<Real>(dx);
-      rows.d_taps = data<Real>(sums);
+      rows.dy = reals<Real>(dy);
+      rows.dx = reals<Real>(dx);
+      rows.d_taps = reals<Real>(sums);
       at::parallel_for(0, rows.members * rows.batch, kNumbersOfShare / (rows.tokens * rows.channels) + 1,
                        [&](std::int64_t begin, std::int64_t end) { conv_backward(rows, begin, end); });
     });

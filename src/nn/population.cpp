@@ -105,6 +105,11 @@ struct Population::Impl {
     return at::tensor(values, at::kLong).to(options.device);
   }
 
+  /// hidden [M, R, D] -> logits [M, R, vocabulary] in the compute dtype.
+  at::Tensor read_out(const at::Tensor& hidden) const {
+    return project(hidden.to(options.compute), head.defined() ? head : embeddings);
+  }
+
   void build();
   Stage group_by(std::size_t depth, const std::function<bool(const spec::LayerSpec&, const spec::LayerSpec&)>& equal);
   void build_mixer(Group& group, std::size_t depth);
@@ -335,14 +340,10 @@ at::Tensor Population::forward(const at::Tensor& tokens) {
   return impl_->run(tokens, nullptr);
 }
 
-at::Tensor Population::logits(const at::Tensor& hidden) {
-  const at::Tensor& weight = impl_->head.defined() ? impl_->head : impl_->embeddings;
-  return in_full_precision(project(hidden.to(impl_->options.compute), weight));
-}
+at::Tensor Population::logits(const at::Tensor& hidden) { return in_full_precision(impl_->read_out(hidden)); }
 
 Population::Scores Population::score(const at::Tensor& hidden, const at::Tensor& labels) {
-  const at::Tensor& weight = impl_->head.defined() ? impl_->head : impl_->embeddings;
-  const auto [loss, hits] = kernels::cross_entropy(project(hidden.to(impl_->options.compute), weight), labels);
+  const auto [loss, hits] = kernels::cross_entropy(impl_->read_out(hidden), labels);
   return {loss, hits};
 }
 
