@@ -12,10 +12,11 @@ struct AttentionOptions {
   std::int64_t window = 0;  ///< token i sees j with 0 <= i - j < window; 0 is all
 };
 
-/// q [N, T, H, D]; k [N, S, Hkv, D]; v [N, S, Hkv, V], Hkv divides H and query head h reads key head h * Hkv / H; S >= T, and
-/// the queries are the last T of S positions (decoding). V may differ from D (latent attention). Returns [N, T, H, V].
-/// Throws std::invalid_argument.
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionOptions& options = {});
+/// q [N, T, H, D]; k [N, S, Hkv, D]; v [N, S, Hkv, V], Hkv divides H and query head h reads key head h * Hkv / H; S >=
+/// T, and the queries are the last T of S positions (decoding). V may differ from D (latent attention). Returns [N, T,
+/// H, V]. Throws std::invalid_argument.
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                     const AttentionOptions& options = {});
 
 /// Scores, mask, softmax and weighted sum written out: what the above is tested against.
 at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,

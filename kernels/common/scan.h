@@ -16,7 +16,7 @@ struct Scan {
 struct ScanOptions {
   double scale = 0.0;          ///< factor on q; 0 stands for K^(-1/2)
   at::Tensor initial_state{};  ///< [N, H, K, V]; undefined is zero
-  std::int64_t chunk = 0;      ///< tokens computed together: 16, 32, 64, or 0 to choose by device and shapes (1 on a CPU)
+  std::int64_t chunk = 0;  ///< tokens computed together: 16, 32, 64, or 0 to choose by device and shapes (1 on a CPU)
 };
 
 }  // namespace plait::kernels

@@ -10,8 +10,8 @@ struct ElementwiseScan {
   at::Tensor state;   ///< the last, [N, D], fp32 (fp64 for fp64 inputs)
 };
 
-/// x, f [N, T, D]; f, the log decay, never above 0; initial_state [N, D], undefined is zero. Differentiable in all three.
-/// Throws std::invalid_argument.
+/// x, f [N, T, D]; f, the log decay, never above 0; initial_state [N, D], undefined is zero. Differentiable in all
+/// three. Throws std::invalid_argument.
 ElementwiseScan hgrn(const at::Tensor& x, const at::Tensor& f, const at::Tensor& initial_state = {});
 
 /// The same token by token, differentiable by autograd: what the above is tested against.

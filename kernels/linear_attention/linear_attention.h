@@ -8,12 +8,13 @@
 namespace plait::kernels {
 
 /// q, k [N, T, H, K]; v [N, T, H, V]; g, the log decay, never above 0: undefined (no decay), [N, T, H] or [N, T, H, K].
-/// Differentiable in all of them and in the initial state. Throws std::invalid_argument naming the tensor, what it is and
-/// what is allowed.
+/// Differentiable in all of them and in the initial state. Throws std::invalid_argument naming the tensor, what it is
+/// and what is allowed.
 Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                       const ScanOptions& options = {});
 
-/// The recurrence token by token in the dtype of its inputs, differentiable by autograd: what the above is tested against.
+/// The recurrence token by token in the dtype of its inputs, differentiable by autograd: what the above is tested
+/// against.
 Scan linear_attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                                 const ScanOptions& options = {});
 

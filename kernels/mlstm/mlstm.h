@@ -16,9 +16,9 @@ struct MLstmScan {
   MLstmState state;   ///< after the last token, fp32 (fp64 for fp64 inputs)
 };
 
-/// q, k [N, T, H, K], scaled by K^(-1/2) inside; v [N, T, H, V]; i, the pre-activation of the exponential input gate, and
-/// f, that of the sigmoid forget gate, [N, T, H]. A state with undefined tensors is the empty one. Differentiable in all
-/// five. Throws std::invalid_argument.
+/// q, k [N, T, H, K], scaled by K^(-1/2) inside; v [N, T, H, V]; i, the pre-activation of the exponential input gate,
+/// and f, that of the sigmoid forget gate, [N, T, H]. A state with undefined tensors is the empty one. Differentiable
+/// in all five. Throws std::invalid_argument.
 MLstmScan mlstm(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& i, const at::Tensor& f,
                 const MLstmState& initial_state = {});
 

@@ -101,8 +101,8 @@ void write_fields(const Struct& in, OrderedJson& out) {
 /// Deepest nesting that is read; functions that walk a value may recurse.
 inline constexpr int kMaxJsonDepth = 64;
 
-/// Parses a text. Throws SpecError at `name`, with line and column, for bad JSON: duplicate keys, numbers past the range
-/// of a double and deeper nesting than `kMaxJsonDepth` included.
+/// Parses a text. Throws SpecError at `name`, with line and column, for bad JSON: duplicate keys, numbers past the
+/// range of a double and deeper nesting than `kMaxJsonDepth` included.
 Json parse_json(std::string_view text, const std::string& name);
 
 /// The same for a file. Throws std::system_error when it cannot be read.

@@ -291,7 +291,8 @@ using SingleMixer = std::variant<FullAttention, SlidingWindowAttention, MultiHea
 
 inline constexpr std::size_t kMaxBranches = 16;
 
-/// Intra-layer hybrid: 1 to `kMaxBranches` branches that read the same input and are fused (Hymba arXiv 2411.13676, Falcon-H1 2507.22448).
+/// Intra-layer hybrid: 1 to `kMaxBranches` branches that read the same input and are fused (Hymba arXiv 2411.13676,
+/// Falcon-H1 2507.22448).
 struct ParallelMixer {
   std::vector<SingleMixer> branches;
   Fusion fusion = Fusion::sum;

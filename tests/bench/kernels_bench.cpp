@@ -37,8 +37,8 @@ void run(benchmark::State& state, const Operator& op) {
   Inputs inputs = make_inputs(state);
   const at::Tensor weight = torch::randn_like(op(inputs));
   for (auto _ : state) {
-    for (at::Tensor* input : {&inputs.q, &inputs.k, &inputs.v, &inputs.scalar_gate, &inputs.channel_gate, &inputs.beta,
-                              &inputs.positive}) {
+    for (at::Tensor* input :
+         {&inputs.q, &inputs.k, &inputs.v, &inputs.scalar_gate, &inputs.channel_gate, &inputs.beta, &inputs.positive}) {
       input->mutable_grad().reset();
     }
     op(inputs).backward(weight);
@@ -61,9 +61,7 @@ at::Tensor delta_channel(const Inputs& x) {
 at::Tensor momentum(const Inputs& x) {
   return kernels::momentum_delta_rule(x.q, x.k, x.k, x.v, x.positive, x.beta, x.beta, x.beta).output;
 }
-at::Tensor mlstm(const Inputs& x) {
-  return kernels::mlstm(x.q, x.k, x.v, x.scalar_gate, x.scalar_gate).output;
-}
+at::Tensor mlstm(const Inputs& x) { return kernels::mlstm(x.q, x.k, x.v, x.scalar_gate, x.scalar_gate).output; }
 at::Tensor hgrn(const Inputs& x) { return kernels::hgrn(x.v.flatten(2), x.channel_gate.flatten(2)).output; }
 
 void shapes(benchmark::internal::Benchmark* bench) {

@@ -37,7 +37,8 @@ void train_step(benchmark::State& state, const std::string& layers) {
   proxy::Trainer trainer(members, plan, *task, at::kCPU);
   std::int64_t step = 0;
   for (auto _ : state) trainer.step(step++ % plan.steps);
-  state.counters["steps_per_s"] = benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+  state.counters["steps_per_s"] =
+      benchmark::Counter(static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
   state.counters["peak_MiB"] = peak_memory_mib();
 }
 BENCHMARK_CAPTURE(train_step, gated_delta_net, "GG")

@@ -194,11 +194,10 @@ TEST(HardwareTest, EveryMistakeOfAUserFileIsLocated) {
   hardware_from_json(json, "file", problems);
   std::vector<std::string> paths;
   for (const auto& problem : problems.list()) paths.push_back(problem.path);
-  for (const char* path :
-       {"file.format", "file.kind", "file.peak_flops_per_s", "file.peak_flops_per_s.fp64",
-        "file.bandwidth_bytes_per_s.value",
-        "file.memory_bytes.source", "file.compute_units.source", "file.op_classes.gemm.compute_efficiency",
-        "file.op_classes.gemm.latency_s", "file.op_classes.gem", "file.watts"}) {
+  for (const char* path : {"file.format", "file.kind", "file.peak_flops_per_s", "file.peak_flops_per_s.fp64",
+                           "file.bandwidth_bytes_per_s.value", "file.memory_bytes.source", "file.compute_units.source",
+                           "file.op_classes.gemm.compute_efficiency", "file.op_classes.gemm.latency_s",
+                           "file.op_classes.gem", "file.watts"}) {
     EXPECT_THAT(paths, Contains(path));
   }
 }
