@@ -31,6 +31,10 @@ CudaLibrary load() {
   find(out.gated_delta_rule_backward, "plait_gated_delta_rule_backward");
   find(out.cross_entropy_forward, "plait_cross_entropy_forward");
   find(out.cross_entropy_backward, "plait_cross_entropy_backward");
+  find(out.linear_cross_entropy_class_bytes, "plait_linear_cross_entropy_class_bytes");
+  find(out.linear_cross_entropy_row_parts, "plait_linear_cross_entropy_row_parts");
+  find(out.linear_cross_entropy_forward, "plait_linear_cross_entropy_forward");
+  find(out.linear_cross_entropy_backward, "plait_linear_cross_entropy_backward");
   find(out.norm_partials, "plait_norm_partials");
   find(out.norm_forward, "plait_norm_forward");
   find(out.norm_backward, "plait_norm_backward");

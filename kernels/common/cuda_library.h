@@ -15,6 +15,10 @@ struct CudaLibrary {
   decltype(&plait_gated_delta_rule_backward) gated_delta_rule_backward = nullptr;
   decltype(&plait_cross_entropy_forward) cross_entropy_forward = nullptr;
   decltype(&plait_cross_entropy_backward) cross_entropy_backward = nullptr;
+  decltype(&plait_linear_cross_entropy_class_bytes) linear_cross_entropy_class_bytes = nullptr;
+  decltype(&plait_linear_cross_entropy_row_parts) linear_cross_entropy_row_parts = nullptr;
+  decltype(&plait_linear_cross_entropy_forward) linear_cross_entropy_forward = nullptr;
+  decltype(&plait_linear_cross_entropy_backward) linear_cross_entropy_backward = nullptr;
   decltype(&plait_norm_partials) norm_partials = nullptr;
   decltype(&plait_norm_forward) norm_forward = nullptr;
   decltype(&plait_norm_backward) norm_backward = nullptr;

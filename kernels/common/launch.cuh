@@ -31,7 +31,7 @@ struct Message {
 
 /// Launches a kernel of one parameter with dynamic shared memory, or says why not.
 template <class Parameters>
-int launch(void (*kernel)(Parameters), const char* name, std::int64_t blocks, int threads, int shared_bytes,
+int launch(void (*kernel)(Parameters), const char* name, dim3 blocks, int threads, int shared_bytes,
            const Parameters& parameters, cudaStream_t stream, const Message& message) {
   int device = 0, available = 0;
   if (const cudaError_t e = cudaGetDevice(&device)) return message.failed("cudaGetDevice", e);
@@ -45,8 +45,7 @@ int launch(void (*kernel)(Parameters), const char* name, std::int64_t blocks, in
   if (const cudaError_t e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)) {
     return message.failed("cudaFuncSetAttribute", e);
   }
-  kernel<<<static_cast<unsigned>(blocks), static_cast<unsigned>(threads), static_cast<std::size_t>(shared_bytes),
-           stream>>>(parameters);
+  kernel<<<blocks, static_cast<unsigned>(threads), static_cast<std::size_t>(shared_bytes), stream>>>(parameters);
   if (const cudaError_t e = cudaGetLastError()) return message.failed(name, e);
   return 0;
 }

@@ -29,4 +29,30 @@ int plait_cross_entropy_forward(const PlaitCrossEntropy* arguments, CUstream_st*
 int plait_cross_entropy_backward(const PlaitCrossEntropy* arguments, CUstream_st* stream, char* message,
                                  std::size_t message_bytes);
 
+/// The same for logits that are never written: rows x times a weight, bf16 with fp32 sums. Sums are in a fixed order.
+struct PlaitLinearCrossEntropy {
+  std::int64_t members, rows, classes, width;  ///< M, R, V (a multiple of 64), D of 32, 64, 128 or 256
+  const void* x;                               ///< [M, R, D] bf16
+  const void* weight;                          ///< [M, V, D] bf16
+  const std::int64_t* labels;                  ///< [M, R], 0 to V - 1
+
+  float* loss;  ///< [M, R], forward only
+  bool* hits;   ///< [M, R], as above; forward only
+  float* lse;   ///< [M, R], log sum exp: written by the forward pass, read by the backward pass
+  /// Space of the forward pass, plait_linear_cross_entropy_class_bytes bytes.
+  void* class_parts;
+
+  /// Of the backward pass only.
+  const float* d_loss;    ///< [M, R]
+  void* d_x;              ///< [M, R, D] bf16
+  float* d_weight_parts;  ///< [plait_linear_cross_entropy_row_parts, M, V, D], whose sum over the first axis is
+                          ///< dweight
+};
+std::int64_t plait_linear_cross_entropy_class_bytes(const PlaitLinearCrossEntropy* arguments);
+std::int64_t plait_linear_cross_entropy_row_parts(const PlaitLinearCrossEntropy* arguments);
+int plait_linear_cross_entropy_forward(const PlaitLinearCrossEntropy* arguments, CUstream_st* stream, char* message,
+                                       std::size_t message_bytes);
+int plait_linear_cross_entropy_backward(const PlaitLinearCrossEntropy* arguments, CUstream_st* stream, char* message,
+                                        std::size_t message_bytes);
+
 }  // extern "C"

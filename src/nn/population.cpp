@@ -105,10 +105,7 @@ struct Population::Impl {
     return at::tensor(values, at::kLong).to(options.device);
   }
 
-  /// hidden [M, R, D] -> logits [M, R, vocabulary] in the compute dtype.
-  at::Tensor read_out(const at::Tensor& hidden) const {
-    return project(hidden.to(options.compute), head.defined() ? head : embeddings);
-  }
+  const at::Tensor& head_weight() const { return head.defined() ? head : embeddings; }
 
   void build();
   Stage group_by(std::size_t depth, const std::function<bool(const spec::LayerSpec&, const spec::LayerSpec&)>& equal);
@@ -340,10 +337,13 @@ at::Tensor Population::forward(const at::Tensor& tokens) {
   return impl_->run(tokens, nullptr);
 }
 
-at::Tensor Population::logits(const at::Tensor& hidden) { return in_full_precision(impl_->read_out(hidden)); }
+at::Tensor Population::logits(const at::Tensor& hidden) {
+  return in_full_precision(project(hidden.to(impl_->options.compute), impl_->head_weight()));
+}
 
 Population::Scores Population::score(const at::Tensor& hidden, const at::Tensor& labels) {
-  const auto [loss, hits] = kernels::cross_entropy(impl_->read_out(hidden), labels);
+  const auto [loss, hits] =
+      kernels::linear_cross_entropy(hidden.to(impl_->options.compute), impl_->head_weight(), labels);
   return {loss, hits};
 }
 

@@ -153,6 +153,33 @@ TEST_F(GpuTest, CrossEntropyAgreesWithTheCpu) {
   }
 }
 
+TEST_F(GpuTest, LinearCrossEntropyAgreesWithTheCpu) {
+  at::manual_seed(9);
+  for (const std::int64_t width : {32, 64, 128, 256}) {
+    // In one part and in several.
+    for (const auto& [rows, classes] : {std::pair<std::int64_t, std::int64_t>{1, 64}, {130, 192}, {700, 8192}}) {
+      SCOPED_TRACE(::testing::Message() << "width " << width << " rows " << rows << " classes " << classes);
+      const at::Tensor labels = at::randint(classes, {2, rows}, at::kLong);
+      const Function loss = [&](const auto& x) {
+        return kernels::linear_cross_entropy(x[0], x[1], labels.to(x[0].device())).loss;
+      };
+      const double scale = 3 / std::sqrt(static_cast<double>(width));
+      expect_agreement(loss, {random({2, rows, width}), scale * random({2, classes, width})}, 2, device);
+      // Few different logits: the first of several largest is the choice.
+      const at::Tensor x = at::randint(2, {2, rows, width}, at::kFloat);
+      at::Tensor weight = at::zeros({2, classes, width});
+      weight.select(2, 0).copy_(at::randint(3, {2, classes}, at::kFloat));
+      const at::Tensor largest = at::bmm(x, weight.transpose(1, 2)).argmax(-1);
+      for (const at::Tensor& choice : {largest, (largest + 1).remainder(classes), labels}) {
+        const auto hits = kernels::linear_cross_entropy(x.to(device, at::kBFloat16), weight.to(device, at::kBFloat16),
+                                                        choice.to(device))
+                              .hits;
+        EXPECT_TRUE(hits.to(at::kCPU).equal(choice.eq(largest)));
+      }
+    }
+  }
+}
+
 TEST_F(GpuTest, StepsLaunchedAsGraphsTrainAsTheSameStepsByOperations) {
   const OneLoad task("mqar", {.pairs = 2, .length = 16});
   const auto losses = [&](bool graphs) {
