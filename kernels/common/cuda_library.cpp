@@ -41,6 +41,12 @@ CudaLibrary load() {
   find(out.short_conv_partials, "plait_short_conv_partials");
   find(out.short_conv_forward, "plait_short_conv_forward");
   find(out.short_conv_backward, "plait_short_conv_backward");
+  find(out.delta_inputs_weight_partials, "plait_delta_inputs_weight_partials");
+  find(out.delta_inputs_gate_partials, "plait_delta_inputs_gate_partials");
+  find(out.delta_inputs_forward, "plait_delta_inputs_forward");
+  find(out.delta_inputs_backward, "plait_delta_inputs_backward");
+  find(out.swiglu_forward, "plait_swiglu_forward");
+  find(out.swiglu_backward, "plait_swiglu_backward");
   std::array<char, 256> message{};
   if (out.missing.empty() && device(message.data(), message.size()) != 0) out.missing = message.data();
   return out;

@@ -25,6 +25,12 @@ struct CudaLibrary {
   decltype(&plait_short_conv_partials) short_conv_partials = nullptr;
   decltype(&plait_short_conv_forward) short_conv_forward = nullptr;
   decltype(&plait_short_conv_backward) short_conv_backward = nullptr;
+  decltype(&plait_delta_inputs_weight_partials) delta_inputs_weight_partials = nullptr;
+  decltype(&plait_delta_inputs_gate_partials) delta_inputs_gate_partials = nullptr;
+  decltype(&plait_delta_inputs_forward) delta_inputs_forward = nullptr;
+  decltype(&plait_delta_inputs_backward) delta_inputs_backward = nullptr;
+  decltype(&plait_swiglu_forward) swiglu_forward = nullptr;
+  decltype(&plait_swiglu_backward) swiglu_backward = nullptr;
   std::string missing;  ///< why there are none; empty when all are there
 };
 

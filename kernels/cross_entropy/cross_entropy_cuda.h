@@ -31,7 +31,7 @@ int plait_cross_entropy_backward(const PlaitCrossEntropy* arguments, CUstream_st
 
 /// The same for logits that are never written: rows x times a weight, bf16 with fp32 sums. Sums are in a fixed order.
 struct PlaitLinearCrossEntropy {
-  std::int64_t members, rows, classes, width;  ///< M, R, V (a multiple of 64), D of 32, 64, 128 or 256
+  std::int64_t members, rows, classes, width;  ///< M, R, V (a multiple of 64), D of 32, 64 or 128
   const void* x;                               ///< [M, R, D] bf16
   const void* weight;                          ///< [M, V, D] bf16
   const std::int64_t* labels;                  ///< [M, R], 0 to V - 1

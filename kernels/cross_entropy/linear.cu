@@ -55,16 +55,15 @@ struct Shared {
 };
 
 /// logits[j] = still rows x moving rows 16j ... 16j + 15.
-template <int kWidth, class Left>
-__device__ __forceinline__ void multiply_all(Acc (&logits)[kMoving / 16], const Left& left,
+template <int kWidth>
+__device__ __forceinline__ void multiply_all(Acc (&logits)[kMoving / 16], const Operand<Bf16> (&left)[kWidth / 16],
                                              const Tile<Bf16, kWidth>& moving) {
 #pragma unroll
   for (int j = 0; j < kMoving / 16; ++j) logits[j] = zero_acc();
 #pragma unroll
   for (int k = 0; k < kWidth / 16; ++k) {
-    const Operand<Bf16> a = left(k);
 #pragma unroll
-    for (int j = 0; j < kMoving / 16; ++j) multiply(logits[j], a, load_right(moving, 16 * j, 16 * k));
+    for (int j = 0; j < kMoving / 16; ++j) multiply(logits[j], left[k], load_right(moving, 16 * j, 16 * k));
   }
 }
 
@@ -82,7 +81,7 @@ __device__ __forceinline__ void at_label(int label, int half, const Use& use) {
 }
 
 template <int kWidth>
-__global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1) forward_kernel(PlaitLinearCrossEntropy p) {
+__global__ void __launch_bounds__(kThreads, 2) forward_kernel(PlaitLinearCrossEntropy p) {
   extern __shared__ __align__(128) unsigned char memory[];
   auto& shared = *reinterpret_cast<Shared<kWidth>*>(memory);
   const std::int64_t member = blockIdx.z, first_row = static_cast<std::int64_t>(blockIdx.x) * kStill;
@@ -118,8 +117,7 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 128 ? 2 : 1) forward_kerne
   for (int tile = begin; tile < end; ++tile) {
     if (tile + 1 < end) load_tile(tile + 1);
     Acc logits[kMoving / 16];
-    multiply_all<kWidth>(
-        logits, [&](int k) { return left[k]; }, moving(tile));
+    multiply_all(logits, left, moving(tile));
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
       float largest = state[h].largest;
@@ -212,16 +210,9 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 64 ? 2 : 1) backward_kerne
   load_tile(begin);
   wait_for_copies();
   __syncthreads();
-  constexpr bool kInRegisters = kWidth <= 128;
-  Operand<Bf16> left[kInRegisters ? kWidth / 16 : 1];
-  if constexpr (kInRegisters) {
+  Operand<Bf16> left[kWidth / 16];
 #pragma unroll
-    for (int k = 0; k < kWidth / 16; ++k) left[k] = load(still, warp_row, 16 * k);
-  }
-  const auto left_piece = [&](int k) {
-    if constexpr (kInRegisters) return left[k];
-    return load(still, warp_row, 16 * k);
-  };
+  for (int k = 0; k < kWidth / 16; ++k) left[k] = load(still, warp_row, 16 * k);
   // Of the lane's two rows where these are x's.
   float row_lse2[2] = {}, row_d_loss[2] = {};
   int row_label[2] = {-1, -1};
@@ -241,7 +232,7 @@ __global__ void __launch_bounds__(kThreads, kWidth <= 64 ? 2 : 1) backward_kerne
   for (int tile = begin; tile < end; ++tile) {
     if (tile + 1 < end) load_tile(tile + 1);
     Acc logits[kMoving / 16];
-    multiply_all<kWidth>(logits, left_piece, moving(tile));
+    multiply_all(logits, left, moving(tile));
     // From here on the gradient of the logits.
 #pragma unroll
     for (int j = 0; j < kMoving / 16; ++j) {
@@ -335,9 +326,8 @@ int pass(const PlaitLinearCrossEntropy& p, cudaStream_t stream, const Message& m
     case 32: return kBackward ? backward<32>(p, stream, message) : forward<32>(p, stream, message);
     case 64: return kBackward ? backward<64>(p, stream, message) : forward<64>(p, stream, message);
     case 128: return kBackward ? backward<128>(p, stream, message) : forward<128>(p, stream, message);
-    case 256: return kBackward ? backward<256>(p, stream, message) : forward<256>(p, stream, message);
     default:
-      return message.say("linear_cross_entropy: width is %lld; 32, 64, 128 and 256 are supported",
+      return message.say("linear_cross_entropy: width is %lld; 32, 64 and 128 are supported",
                          static_cast<long long>(p.width));
   }
 }

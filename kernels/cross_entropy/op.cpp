@@ -100,7 +100,7 @@ struct CudaLinearCrossEntropy : torch::autograd::Function<CudaLinearCrossEntropy
 bool fits_cuda_linear(const at::Tensor& x, const at::Tensor& weight) {
   const std::int64_t width = x.size(2);
   return x.is_cuda() && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && weight.size(1) % 64 == 0 &&
-         (width == 32 || width == 64 || width == 128 || width == 256) && cuda_library().missing.empty();
+         (width == 32 || width == 64 || width == 128) && cuda_library().missing.empty();
 }
 
 }  // namespace

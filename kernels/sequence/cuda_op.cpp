@@ -31,6 +31,23 @@ PlaitNorm norm_of(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
   return out;
 }
 
+/// Runs the backward pass for arguments that lack what is its own to allocate.
+struct NormGradients {
+  at::Tensor dx, dweight;
+};
+NormGradients norm_backward(PlaitNorm arguments, const at::Tensor& x, const at::Tensor& weight) {
+  const at::Tensor dx = at::empty_like(x);
+  at::Tensor partials;
+  if (weight.defined()) {
+    const std::int64_t count = cuda_library().norm_partials(&arguments);
+    partials = at::empty({weight.size(0), count, weight.size(1)}, weight.options());
+  }
+  arguments.dx = data(dx);
+  arguments.weight_partials = numbers(partials);
+  enqueue(cuda_library().norm_backward, arguments, x.device());
+  return {dx, partials.defined() ? partials.sum(1) : partials};
+}
+
 /// x and gate dense, gate of the result's dtype, weight fp32.
 struct CudaNorm : torch::autograd::Function<CudaNorm> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& weight,
@@ -55,18 +72,78 @@ struct CudaNorm : torch::autograd::Function<CudaNorm> {
     PlaitNorm arguments = norm_of(x, weight, gate, context->saved_data["divisor"].toDouble(),
                                   context->saved_data["eps"].toDouble(), context->saved_data["activation"].toInt(),
                                   static_cast<at::ScalarType>(context->saved_data["type"].toInt()));
-    const at::Tensor dy = dense(gradients[0]), dx = at::empty_like(x), dgate = empty_if(gate);
-    at::Tensor partials;
-    if (weight.defined()) {
-      const std::int64_t count = cuda_library().norm_partials(&arguments);
-      partials = at::empty({weight.size(0), count, weight.size(1)}, weight.options());
-    }
+    const at::Tensor dy = dense(gradients[0]), dgate = empty_if(gate);
     arguments.dy = data(dy);
-    arguments.dx = data(dx);
     arguments.dgate = data(dgate);
-    arguments.weight_partials = numbers(partials);
-    enqueue(cuda_library().norm_backward, arguments, x.device());
-    return {dx, partials.defined() ? partials.sum(1) : partials, dgate, {}, {}, {}, {}};
+    const auto [dx, dweight] = norm_backward(arguments, x, weight);
+    return {dx, dweight, dgate, {}, {}, {}, {}};
+  }
+};
+
+/// x, y and weight dense, weight fp32. Gives sum and normed.
+struct CudaNormedSum : torch::autograd::Function<CudaNormedSum> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& y,
+                               const at::Tensor& weight, double eps) {
+    const at::ScalarType type = y.scalar_type();
+    PlaitNorm arguments = norm_of(x, weight, {}, static_cast<double>(x.size(-1)), eps, PLAIT_NO_ACTIVATION, type);
+    const at::Tensor sum = at::empty_like(x), normed = at::empty_like(y);
+    arguments.add = data(y);
+    arguments.sum = data(sum);
+    arguments.y = data(normed);
+    enqueue(cuda_library().norm_forward, arguments, x.device());
+    context->save_for_backward({sum, weight});
+    context->saved_data["eps"] = eps;
+    context->saved_data["type"] = static_cast<std::int64_t>(type);
+    context->set_materialize_grads(false);
+    return {sum, normed};
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor &sum = saved[0], &weight = saved[1];
+    const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
+    PlaitNorm arguments = norm_of(sum, weight, {}, static_cast<double>(sum.size(-1)),
+                                  context->saved_data["eps"].toDouble(), PLAIT_NO_ACTIVATION, type);
+    const at::Tensor d_add = at::empty_like(sum, sum.options().dtype(type)), d_sum = dense(gradients[0]);
+    const at::Tensor dy = gradients[1].defined() ? dense(gradients[1]) : at::zeros_like(d_add);
+    arguments.dy = data(dy);
+    arguments.d_sum = data(d_sum);
+    arguments.d_add = data(d_add);
+    const auto [dx, dweight] = norm_backward(arguments, sum, weight);
+    return {dx, d_add, dweight, {}};
+  }
+};
+
+/// u dense.
+struct CudaSwiGlu : torch::autograd::Function<CudaSwiGlu> {
+  static PlaitSwiGlu arguments_of(const at::Tensor& u) {
+    PlaitSwiGlu out{};
+    out.width = u.size(-1) / 2;
+    out.rows = u.numel() / u.size(-1);
+    out.data_type = data_type_of(u);
+    out.u = data(u);
+    return out;
+  }
+
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& u) {
+    context->save_for_backward({u});
+    std::vector<std::int64_t> sizes = u.sizes().vec();
+    sizes.back() /= 2;
+    const at::Tensor y = at::empty(sizes, u.options());
+    PlaitSwiGlu arguments = arguments_of(u);
+    arguments.y = data(y);
+    enqueue(cuda_library().swiglu_forward, arguments, u.device());
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::Tensor u = context->get_saved_variables()[0];
+    const at::Tensor dy = dense(gradients[0]), du = at::empty_like(u);
+    PlaitSwiGlu arguments = arguments_of(u);
+    arguments.dy = data(dy);
+    arguments.du = data(du);
+    enqueue(cuda_library().swiglu_backward, arguments, u.device());
+    return {du};
   }
 };
 
@@ -127,6 +204,16 @@ at::Tensor cuda_norm(const at::Tensor& x, const at::Tensor& weight, const at::Te
   return CudaNorm::apply(dense(x), given(weight.defined() ? dense(weight.to(at::kFloat)) : weight),
                          given(gate.defined() ? dense(gate.to(out)) : gate), divisor, eps, kind, out);
 }
+
+NormedSum cuda_normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
+                          at::ScalarType dtype) {
+  const auto result = CudaNormedSum::apply(dense(x), dense(y.to(dtype)), dense(weight.to(at::kFloat)), eps);
+  return {result[0], result[1]};
+}
+
+bool fits_cuda_swiglu(const at::Tensor& u) { return fits(u) && u.size(-1) % 16 == 0; }
+
+at::Tensor cuda_swiglu(const at::Tensor& u) { return CudaSwiGlu::apply(dense(u)); }
 
 bool fits_cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& history) {
   return fits(x) && weight.size(2) >= 2 && weight.size(2) <= 4 && !history.defined() && x.size(3) % 4 == 0 &&

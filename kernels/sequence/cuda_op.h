@@ -11,6 +11,12 @@ bool fits_cuda_norm(const at::Tensor& x);
 at::Tensor cuda_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double divisor, double eps,
                      GateActivation activation, at::ScalarType out);
 
+NormedSum cuda_normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
+                          at::ScalarType dtype);
+
+bool fits_cuda_swiglu(const at::Tensor& u);
+at::Tensor cuda_swiglu(const at::Tensor& u);
+
 bool fits_cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& history);
 at::Tensor cuda_short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
                            ConvActivation activation);

@@ -57,7 +57,16 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(PlaitNorm p, int lanes) 
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
       const std::int64_t c = (lane + lanes * i) * kPack;
-      if (c < width && row < p.rows) read(x_all + at + c, x[i]);
+      if (c < width && row < p.rows) {
+        read(x_all + at + c, x[i]);
+        if (!kBackward && p.add != nullptr) {
+          float add[kPack];
+          read(static_cast<const Out*>(p.add) + at + c, add);
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) x[i][j] += add[j];
+          write(static_cast<E*>(p.sum) + at + c, x[i]);
+        }
+      }
 #pragma unroll
       for (int j = 0; j < kPack; ++j) squares += x[i][j] * x[i][j];
     }
@@ -102,23 +111,32 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(PlaitNorm p, int lanes) 
       if (c >= width || row >= p.rows) continue;
 #pragma unroll
       for (int j = 0; j < kPack; ++j) e[i][j] = (e[i][j] - x[i][j] * r * along) * r;
+      if (p.d_sum != nullptr) {
+        float d_sum[kPack];
+        read(static_cast<const E*>(p.d_sum) + at + c, d_sum);
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) e[i][j] += d_sum[j];
+      }
       write(static_cast<E*>(p.dx) + at + c, e[i]);
+      if (p.d_add != nullptr) write(static_cast<Out*>(p.d_add) + at + c, e[i]);
     }
   }
-  if (!kBackward || p.weight == nullptr) return;
-  extern __shared__ float sums[];  // [lines, D]
+  if constexpr (kBackward) {
+    if (p.weight == nullptr) return;
+    extern __shared__ float sums[];  // [lines, D]
 #pragma unroll
-  for (int i = 0; i < kEach; ++i) {
-    const std::int64_t c = (lane + lanes * i) * kPack;
-    if (c >= width) continue;
+    for (int i = 0; i < kEach; ++i) {
+      const std::int64_t c = (lane + lanes * i) * kPack;
+      if (c >= width) continue;
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) sums[line * width + c + j] = d_weight[i][j];
-  }
-  __syncthreads();
-  for (std::int64_t c = threadIdx.x; c < width; c += kThreads) {
-    float sum = 0.0f;
-    for (int l = 0; l < lines; ++l) sum += sums[l * width + c];
-    p.weight_partials[(member * gridDim.x + blockIdx.x) * width + c] = sum;
+      for (int j = 0; j < kPack; ++j) sums[line * width + c + j] = d_weight[i][j];
+    }
+    __syncthreads();
+    for (std::int64_t c = threadIdx.x; c < width; c += kThreads) {
+      float sum = 0.0f;
+      for (int l = 0; l < lines; ++l) sum += sums[l * width + c];
+      p.weight_partials[(member * gridDim.x + blockIdx.x) * width + c] = sum;
+    }
   }
 }
 

@@ -228,6 +228,23 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, s
   return Norm::apply(x, given(weight), given({}), static_cast<double>(x.size(-1)), eps, false).to(out);
 }
 
+NormedSum normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
+                     at::ScalarType dtype) {
+  if (!y.defined()) return {x, rms_norm(x, weight, eps, dtype)};
+  if (fits_cuda_norm(x) && y.sizes() == x.sizes() && y.scalar_type() == dtype &&
+      (dtype == x.scalar_type() || dtype == at::kBFloat16))
+    return cuda_normed_sum(x, y, weight, eps, dtype);
+  const at::Tensor sum = x + y;
+  return {sum, rms_norm(sum, weight, eps, dtype)};
+}
+
+at::Tensor swiglu(const at::Tensor& u) {
+  check_activations("swiglu", u, 1);
+  if (fits_cuda_swiglu(u)) return cuda_swiglu(u);
+  const auto halves = u.chunk(2, -1);
+  return at::silu(halves[0]) * halves[1];
+}
+
 at::Tensor gated_rms_norm(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& weight, double eps,
                           GateActivation activation) {
   check_activations("gated_rms_norm", x, 2);

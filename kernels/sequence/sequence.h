@@ -25,6 +25,18 @@ at::Tensor l2norm(const at::Tensor& x);
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps,
                     std::optional<at::ScalarType> dtype = {});
 
+struct NormedSum {
+  at::Tensor sum;     ///< of x's dtype
+  at::Tensor normed;  ///< of `dtype`
+};
+/// x + y and its rms_norm: a residual stream x [M, ..., D], fp32 beside y of `dtype`, on its way through a norm. An
+/// undefined y is zero.
+NormedSum normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
+                     at::ScalarType dtype);
+
+/// silu(gate) * up for u = [gate | up], [..., 2 F] -> [..., F] (arXiv 2002.05202).
+at::Tensor swiglu(const at::Tensor& u);
+
 enum class GateActivation { swish, sigmoid };
 
 /// rms_norm(x) * activation(gate), x and gate [M, ..., D].

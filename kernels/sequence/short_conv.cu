@@ -1,11 +1,10 @@
 #include <algorithm>
 
-#include "kernels/sequence/activation.cuh"
+#include "kernels/sequence/taps.cuh"
 
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kPack = 4;               // channels of a thread
 constexpr std::int64_t kStretch = 16;  // tokens that a thread walks through
 
 /// A block is `lines` stretches of all channels.
@@ -19,53 +18,10 @@ std::int64_t blocks_of(const PlaitShortConv& p) {
   return std::clamp<std::int64_t>(kBlocksWanted / p.members, 1, divide_up(stretches, lines_of(p)));
 }
 
-template <int W>
-struct Taps {
-  float weight[W][kPack], bias[kPack];  ///< weight[s] of the token s steps back
-
-  __device__ Taps(const PlaitShortConv& p, std::int64_t channel) {  // counted over members
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) {
-#pragma unroll
-      for (int s = 0; s < W; ++s) weight[s][j] = p.weight[(channel + j) * W + W - 1 - s];
-      bias[j] = p.bias != nullptr ? p.bias[channel + j] : 0.0f;
-    }
-  }
-  __device__ float apply(const float (&past)[W][kPack], int j) const {
-    float z = bias[j];
-#pragma unroll
-    for (int s = 0; s < W; ++s) z += weight[s][j] * past[s][j];
-    return z;
-  }
-};
-
-/// Moves a window on: [s] becomes s steps back.
-template <int W>
-__device__ void push(float (&window)[W][kPack]) {
-#pragma unroll
-  for (int s = W - 1; s > 0; --s) {
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) window[s][j] = window[s - 1][j];
-  }
-#pragma unroll
-  for (int j = 0; j < kPack; ++j) window[0][j] = 0.0f;
-}
-
-/// The tokens before `first`, as if one more were to be pushed.
-template <int W, class E>
-__device__ void read_past(float (&past)[W][kPack], const E* x, std::int64_t first, std::int64_t D) {
-#pragma unroll
-  for (int s = 0; s < W; ++s) {
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) past[s][j] = 0.0f;
-    if (s < W - 1 && first - 1 - s >= 0) read(x + (first - 1 - s) * D, past[s]);
-  }
-}
-
 template <class E, int W>
 __global__ void conv_forward(PlaitShortConv p) {
   const std::int64_t D = p.channels, c = threadIdx.x * kPack, member = blockIdx.y;
-  const Taps<W> taps(p, member * D + c);
+  const Taps<W> taps(p.weight, p.bias, member * D + c);
   const std::int64_t per_sequence = (p.tokens + kStretch - 1) / kStretch, all = p.batch * per_sequence;
   for (std::int64_t i = blockIdx.x * blockDim.y + threadIdx.y; i < all; i += gridDim.x * blockDim.y) {
     const std::int64_t first = i % per_sequence * kStretch, last = min(first + kStretch, p.tokens);
@@ -88,7 +44,7 @@ __global__ void conv_forward(PlaitShortConv p) {
 template <class E, int W>
 __global__ void conv_backward(PlaitShortConv p) {
   const std::int64_t D = p.channels, c = threadIdx.x * kPack, member = blockIdx.y;
-  const Taps<W> taps(p, member * D + c);
+  const Taps<W> taps(p.weight, p.bias, member * D + c);
   float d_taps[W + 1][kPack] = {};  // in the order of the weight, then the bias
   const std::int64_t per_sequence = (p.tokens + kStretch - 1) / kStretch, all = p.batch * per_sequence;
   for (std::int64_t i = blockIdx.x * blockDim.y + threadIdx.y; i < all; i += gridDim.x * blockDim.y) {

@@ -17,15 +17,24 @@
 namespace plait::nn {
 namespace {
 
-/// The norm before a sub-block or the head, computed in fp32: residual [G, B, T, D] -> the same in the compute dtype.
+/// The residual stream [G, B, T, D]. What the last sub-block adds stands beside it until the next norm takes both.
+struct Residual {
+  at::Tensor x;      ///< of the weights' dtype
+  at::Tensor added;  ///< of the compute dtype; undefined is zero
+
+  at::Tensor sum() const { return added.defined() ? x + added : x; }
+};
+
+/// The norm before a sub-block or the head, computed in fp32.
 struct Norm {
   at::Tensor weight, bias;
   double eps = 1e-6;
 
-  at::Tensor operator()(const at::Tensor& x, at::ScalarType compute) const {
-    if (!bias.defined()) return kernels::rms_norm(x, weight, eps, compute);
-    return at::addcmul(beside_tokens(bias), at::layer_norm(x, {x.size(-1)}, {}, {}, eps), beside_tokens(weight))
-        .to(compute);
+  /// The stream's sum, and its norm in the compute dtype.
+  kernels::NormedSum operator()(const Residual& stream, at::ScalarType compute) const {
+    if (!bias.defined()) return kernels::normed_sum(stream.x, stream.added, weight, eps, compute);
+    const at::Tensor x = stream.sum(), normed = at::layer_norm(x, {x.size(-1)}, {}, {}, eps);
+    return {x, at::addcmul(beside_tokens(bias), normed, beside_tokens(weight)).to(compute)};
   }
 };
 
@@ -263,39 +272,42 @@ at::Tensor Population::Impl::run_group(const Group& group, const at::Tensor& x, 
 
 namespace {
 
-/// x + sub-block(norm x) for every group, put back in the order of the members. `run(group index, normed x)`.
+/// stream + sub-block(norm stream) for every group, put back in the order of the members. `run(group index, normed)`.
 template <class Run>
-at::Tensor residual(const Stage& stage, const at::Tensor& x, at::ScalarType compute, const Run& run) {
-  const auto one = [&](std::size_t index, const at::Tensor& part) {
+Residual through(const Stage& stage, const Residual& stream, at::ScalarType compute, const Run& run) {
+  const auto one = [&](std::size_t index, const Residual& part) -> Residual {
     const Group& group = stage.groups[index];
     if (!group.mixer && !group.channel) return part;
-    return part + run(index, group.norm(part, compute));
+    const auto [sum, normed] = group.norm(part, compute);
+    return {sum, run(index, normed)};
   };
-  if (stage.groups.size() == 1) return one(0, x);
+  if (stage.groups.size() == 1) return one(0, stream);
+  const at::Tensor x = stream.sum();
   std::vector<at::Tensor> parts;
   for (std::size_t i = 0; i < stage.groups.size(); ++i)
-    parts.push_back(one(i, x.index_select(0, stage.groups[i].rows)));
-  return at::cat(parts).index_select(0, stage.order);
+    parts.push_back(one(i, {x.index_select(0, stage.groups[i].rows), {}}).sum());
+  return {at::cat(parts).index_select(0, stage.order), {}};
 }
 
 }  // namespace
 
-/// tokens [M, B, T] -> hidden [M, B, T, D]. The residual stream is of the weights' dtype.
+/// tokens [M, B, T] -> hidden [M, B, T, D].
 at::Tensor Population::Impl::run(const at::Tensor& tokens, Decoding* state) {
-  at::Tensor x = at::embedding(embeddings.flatten(0, 1), tokens + first_row);
+  Residual stream{at::embedding(embeddings.flatten(0, 1), tokens + first_row), {}};
   const std::vector<at::Tensor> lower_bounds = bounds_by_member();
   std::vector<KeysValues> keys_values(published);
   for (std::size_t depth = 0; depth < this->depth(); ++depth) {
     const Stage& mixer = mixers[depth];
-    x = residual(mixer, x, options.compute, [&](std::size_t index, const at::Tensor& normed) {
+    stream = through(mixer, stream, options.compute, [&](std::size_t index, const at::Tensor& normed) {
       LayerState* layer_state = state != nullptr ? &state->layers[depth][index] : nullptr;
       return run_group(mixer.groups[index], normed, depth, lower_bounds, layer_state, keys_values);
     });
     const Stage& channel = channels[depth];
-    x = residual(channel, x, options.compute,
-                 [&](std::size_t index, const at::Tensor& normed) { return channel.groups[index].channel(normed); });
+    stream = through(channel, stream, options.compute, [&](std::size_t index, const at::Tensor& normed) {
+      return channel.groups[index].channel(normed);
+    });
   }
-  return final_norm(x, options.compute);
+  return final_norm(stream, options.compute).normed;
 }
 
 Population::Population(std::vector<spec::ModelSpec> members, std::vector<std::uint64_t> seeds,

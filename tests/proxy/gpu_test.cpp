@@ -2,6 +2,7 @@
 
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
+#include "kernels/sequence/delta_inputs.h"
 #include "kernels/sequence/sequence.h"
 #include "src/proxy/backend.h"
 #include "src/proxy/device.h"
@@ -82,23 +83,26 @@ std::vector<at::Tensor> differentiate(const Function& function, std::vector<at::
   return out;
 }
 
-/// On the GPU in fp32 and with the first `half` inputs in bf16 against the CPU in fp64.
+/// The GPU against the CPU in fp64; the first `half` inputs are in bf16, the others in fp32.
+void expect_agreement_mixed(const Function& function, const std::vector<at::Tensor>& inputs, std::size_t half,
+                            at::Device device, double bound = 0x1p-8) {  // one rounding of a result in bf16
+  std::vector<at::Tensor> exact, given;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const at::ScalarType type = i < half ? at::kBFloat16 : at::kFloat;
+    given.push_back(inputs[i].to(device, type));
+    exact.push_back(inputs[i].to(type).to(at::kDouble));
+  }
+  const auto expected = differentiate(function, exact), actual = differentiate(function, given);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_LE((actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>(), bound) << i;
+}
+
+/// Twice: the first `half` inputs in bf16, and all in fp32.
 void expect_agreement(const Function& function, const std::vector<at::Tensor>& inputs, std::size_t half,
                       at::Device device) {
-  for (const bool bf16 : {false, true}) {
-    SCOPED_TRACE(bf16 ? "bf16" : "fp32");
-    std::vector<at::Tensor> exact, given;
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const at::ScalarType type = bf16 && i < half ? at::kBFloat16 : at::kFloat;
-      given.push_back(inputs[i].to(device, type));
-      exact.push_back(inputs[i].to(type).to(at::kDouble));
-    }
-    const auto expected = differentiate(function, exact), actual = differentiate(function, given);
-    for (std::size_t i = 0; i < expected.size(); ++i) {
-      const double error = (actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>();
-      EXPECT_LE(error, bf16 ? 0x1p-8 : 1e-6) << i;  // one rounding of a result in bf16
-    }
-  }
+  expect_agreement_mixed(function, inputs, half, device);
+  SCOPED_TRACE("fp32");
+  expect_agreement_mixed(function, inputs, 0, device, 1e-6);
 }
 
 at::Tensor random(at::IntArrayRef sizes) { return at::randn(sizes, at::kDouble); }
@@ -119,6 +123,64 @@ TEST_F(GpuTest, NormsAgreeWithTheCpu) {
   const at::Tensor x = at::randn({2, 9, 64}, at::TensorOptions(at::kFloat).device(device));
   const at::Tensor weight = at::ones({2, 64}, x.options());
   EXPECT_EQ(kernels::rms_norm(x, weight, 1e-6, at::kBFloat16).scalar_type(), at::kBFloat16);
+}
+
+TEST_F(GpuTest, NormsOfSumsAndSwiGluAgreeWithTheCpu) {
+  at::manual_seed(10);
+  for (const std::int64_t width : {8, 40, 64, 256}) {
+    SCOPED_TRACE(width);
+    const Function both = [](const auto& x) {
+      const auto [sum, normed] = kernels::normed_sum(x[1], x[0], x[2], 1e-6, x[0].scalar_type());
+      return at::cat({sum, normed.to(sum.scalar_type())}, -1);
+    };
+    expect_agreement(both, {random({3, 7, 5, width}), random({3, 7, 5, width}), random({3, width})}, 1, device);
+    expect_agreement([](const auto& x) { return kernels::swiglu(x[0]); }, {random({3, 7, 2 * width})}, 1, device);
+  }
+}
+
+/// delta_inputs by the operations that it stands for.
+kernels::DeltaInputs delta_inputs_by_operations(const std::vector<at::Tensor>& x, const kernels::DeltaShape& shape) {
+  const std::int64_t keys = shape.heads * shape.key_dim, H = shape.value_heads;
+  const at::Tensor y =
+      kernels::short_conv(x[0].narrow(-1, 0, shape.channels()), x[1], {}, {}, kernels::ConvActivation::silu);
+  const auto part = [](const at::Tensor& of, std::int64_t first, std::int64_t heads, std::int64_t width) {
+    return of.narrow(-1, first, heads * width).flatten(0, 1).unflatten(-1, {heads, width});
+  };
+  const auto gate = [&](std::int64_t index) { return x[0].narrow(-1, shape.channels() + index * H, H); };
+  kernels::DeltaInputs out{.q = kernels::l2norm(part(y, 0, shape.heads, shape.key_dim)),
+                           .k = kernels::l2norm(part(y, keys, shape.heads, shape.key_dim)),
+                           .v = part(y, 2 * keys, H, shape.value_dim),
+                           .g = {},
+                           .beta = shape.beta_scale * gate(shape.decays ? 1 : 0).sigmoid().flatten(0, 1)};
+  const auto beside = [](const at::Tensor& parameter) { return parameter.unsqueeze(1).unsqueeze(1); };
+  if (shape.decays) out.g = (-beside(x[2].exp()) * at::softplus(gate(0) + beside(x[3]))).flatten(0, 1);
+  return out;
+}
+
+TEST_F(GpuTest, DeltaInputsAgreeWithTheOperationsTheyStandFor) {
+  using Shape = kernels::DeltaShape;
+  at::manual_seed(11);
+  for (const Shape& shape : {Shape{2, 2, 32, 32, 4, true, 1}, Shape{1, 2, 8, 16, 3, true, 2},
+                             Shape{2, 4, 64, 128, 2, true, 1}, Shape{3, 3, 16, 16, 4, false, 2}}) {
+    for (const std::int64_t tokens : {1, 3, 17, 70}) {
+      SCOPED_TRACE(::testing::Message() << "key dim " << shape.key_dim << " tokens " << tokens);
+      const Function function = [&](const std::vector<at::Tensor>& x) {
+        const kernels::DeltaInputs in = x[0].is_cuda() ? kernels::delta_inputs(x[0], x[1], x[2], x[3], shape)
+                                                       : delta_inputs_by_operations(x, shape);
+        std::vector<at::Tensor> parts;
+        for (const at::Tensor& part : {in.q, in.k, in.v, in.g, in.beta})
+          if (part.defined()) parts.push_back(part.flatten().to(at::kDouble));
+        // What is not there has no part in the result, but a gradient.
+        return at::cat(parts) + 0 * (x[2].sum() + x[3].sum());
+      };
+      const std::int64_t H = shape.value_heads;
+      ASSERT_TRUE(kernels::fits_delta_inputs(at::TensorOptions(at::kBFloat16).device(device), shape));
+      expect_agreement(function,
+                       {random({2, 3, tokens, shape.padded_columns()}), random({2, shape.channels(), shape.conv_width}),
+                        random({2, H}), random({2, H})},
+                       1, device);
+    }
+  }
 }
 
 TEST_F(GpuTest, ShortConvolutionsAgreeWithTheCpu) {
@@ -155,7 +217,7 @@ TEST_F(GpuTest, CrossEntropyAgreesWithTheCpu) {
 
 TEST_F(GpuTest, LinearCrossEntropyAgreesWithTheCpu) {
   at::manual_seed(9);
-  for (const std::int64_t width : {32, 64, 128, 256}) {
+  for (const std::int64_t width : {32, 64, 128}) {
     // In one part and in several.
     for (const auto& [rows, classes] : {std::pair<std::int64_t, std::int64_t>{1, 64}, {130, 192}, {700, 8192}}) {
       SCOPED_TRACE(::testing::Message() << "width " << width << " rows " << rows << " classes " << classes);
@@ -164,7 +226,7 @@ TEST_F(GpuTest, LinearCrossEntropyAgreesWithTheCpu) {
         return kernels::linear_cross_entropy(x[0], x[1], labels.to(x[0].device())).loss;
       };
       const double scale = 3 / std::sqrt(static_cast<double>(width));
-      expect_agreement(loss, {random({2, rows, width}), scale * random({2, classes, width})}, 2, device);
+      expect_agreement_mixed(loss, {random({2, rows, width}), scale * random({2, classes, width})}, 2, device);
       // Few different logits: the first of several largest is the choice.
       const at::Tensor x = at::randint(2, {2, rows, width}, at::kFloat);
       at::Tensor weight = at::zeros({2, classes, width});

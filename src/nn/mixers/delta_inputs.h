@@ -1,30 +1,31 @@
 #pragma once
 
+#include "kernels/sequence/delta_inputs.h"
 #include "src/nn/mixers/linear_parts.h"
 
 /// What the layers of the delta rule share.
 namespace plait::nn {
 
-struct DeltaInputs {
-  at::Tensor q, k, v;  // [G * B, T, Hv, K], q and k of unit length; v [G * B, T, Hv, V]
-};
-
 /// Slots of the state: histories of the three convolutions, then the recurrent state.
 inline constexpr std::size_t kScanSlot = 3;
 
 /// q, k and v: projection, short convolution, SiLU, heads; then the l2 norm of q and k, and one copy per value head.
+/// The writing strength beta = sigmoid(b_proj x), twice that where eigenvalues below 0 are wanted, and with a scalar
+/// gate the log decay g = -exp(A_log) softplus(a_proj x + dt_bias).
 class DeltaProjections {
  public:
-  DeltaProjections(WeightFactory weights, std::int64_t d_model, std::int64_t keys, std::int64_t values,
-                   std::int64_t conv_width);
+  DeltaProjections(WeightFactory weights, std::int64_t d_model, const kernels::DeltaShape& shape);
 
-  DeltaInputs operator()(const at::Tensor& x, std::int64_t heads, std::int64_t value_heads, LayerState* state) const;
+  /// x [G, B, T, d_model]; q and k have Hv heads.
+  kernels::DeltaInputs operator()(const at::Tensor& x, LayerState* state) const;
 
  private:
-  ConvolvedProjection q_, k_, v_;
-};
+  kernels::DeltaInputs in_one_product(const at::Tensor& x) const;
+  kernels::DeltaInputs by_operations(const at::Tensor& x, LayerState* state) const;
 
-/// beta = sigmoid(b), twice that where eigenvalues below 0 are wanted: b [G, B, T, H] -> [G * B, T, H].
-at::Tensor write_strength(const at::Tensor& b, bool negative_eigenvalues);
+  kernels::DeltaShape shape_;
+  ConvolvedProjection q_, k_, v_;
+  at::Tensor a_, b_, a_log_, dt_bias_;
+};
 
 }  // namespace plait::nn

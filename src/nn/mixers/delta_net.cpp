@@ -9,19 +9,21 @@ class DeltaNetLayer : public MixerLayer {
  public:
   DeltaNetLayer(const spec::DeltaNet& mixer, WeightFactory weights, const LayerSite& site)
       : mixer_(mixer),
-        inputs_(weights, site.d_model, mixer.heads * mixer.key_head_dim, mixer.heads * mixer.value_head_dim,
-                mixer.conv_width),
-        b_(weights.linear("b_proj.weight", mixer.heads, site.d_model)),
+        inputs_(weights, site.d_model,
+                {.heads = mixer.heads,
+                 .value_heads = mixer.heads,
+                 .key_dim = mixer.key_head_dim,
+                 .value_dim = mixer.value_head_dim,
+                 .conv_width = mixer.conv_width,
+                 .beta_scale = mixer.negative_eigenvalues ? 2.0 : 1.0}),
         output_(weights, site, "o_norm.weight", mixer.heads, mixer.value_head_dim, mixer.output_gate) {}
 
   at::Tensor forward(const LayerInput& input) const override {
-    const at::Tensor& x = input.x;
-    const DeltaInputs in = inputs_(x, mixer_.heads, mixer_.heads, input.state);
-    const at::Tensor beta = write_strength(project(x, b_), mixer_.negative_eigenvalues);
+    const kernels::DeltaInputs in = inputs_(input.x, input.state);
     const kernels::Scan scan =
-        kernels::gated_delta_rule(in.q, in.k, in.v, {}, beta, {.initial_state = carried(input.state, kScanSlot)});
+        kernels::gated_delta_rule(in.q, in.k, in.v, {}, in.beta, {.initial_state = carried(input.state, kScanSlot)});
     carry(input.state, kScanSlot, scan.state);
-    return output_(scan.output, x);
+    return output_(scan.output, input.x);
   }
 
   std::string scan_path(const at::TensorOptions& options) const override {
@@ -33,7 +35,6 @@ class DeltaNetLayer : public MixerLayer {
  private:
   spec::DeltaNet mixer_;
   DeltaProjections inputs_;
-  at::Tensor b_;
   NormedOutput output_;
 };
 

@@ -9,25 +9,22 @@ class GatedDeltaNetLayer : public MixerLayer {
  public:
   GatedDeltaNetLayer(const spec::GatedDeltaNet& mixer, WeightFactory weights, const LayerSite& site)
       : mixer_(mixer),
-        inputs_(weights, site.d_model, mixer.heads * mixer.key_head_dim, mixer.value_heads * mixer.value_head_dim,
-                mixer.conv_width),
-        a_(weights.linear("a_proj.weight", mixer.value_heads, site.d_model)),
-        b_(weights.linear("b_proj.weight", mixer.value_heads, site.d_model)),
-        a_log_(weights.vector("A_log", mixer.value_heads, log_uniform(0, 16))),
-        dt_bias_(weights.vector("dt_bias", mixer.value_heads, time_step_bias())),
+        inputs_(weights, site.d_model,
+                {.heads = mixer.heads,
+                 .value_heads = mixer.value_heads,
+                 .key_dim = mixer.key_head_dim,
+                 .value_dim = mixer.value_head_dim,
+                 .conv_width = mixer.conv_width,
+                 .decays = true,
+                 .beta_scale = mixer.negative_eigenvalues ? 2.0 : 1.0}),
         output_(weights, site, "o_norm.weight", mixer.value_heads, mixer.value_head_dim, mixer.output_gate) {}
 
   at::Tensor forward(const LayerInput& input) const override {
-    const at::Tensor& x = input.x;
-    const DeltaInputs in = inputs_(x, mixer_.heads, mixer_.value_heads, input.state);
-    // g = -exp(A_log) softplus(a + dt_bias), [G, B, T, Hv]
-    const at::Tensor step = at::softplus(in_full_precision(project(x, a_)) + beside_tokens(dt_bias_));
-    const at::Tensor g = fold_members(-beside_tokens(a_log_.exp()) * step);
-    const at::Tensor beta = write_strength(project(x, b_), mixer_.negative_eigenvalues);
+    const kernels::DeltaInputs in = inputs_(input.x, input.state);
     const kernels::Scan scan =
-        kernels::gated_delta_rule(in.q, in.k, in.v, g, beta, {.initial_state = carried(input.state, kScanSlot)});
+        kernels::gated_delta_rule(in.q, in.k, in.v, in.g, in.beta, {.initial_state = carried(input.state, kScanSlot)});
     carry(input.state, kScanSlot, scan.state);
-    return output_(scan.output, x);
+    return output_(scan.output, input.x);
   }
 
   std::string scan_path(const at::TensorOptions& options) const override {
@@ -39,7 +36,6 @@ class GatedDeltaNetLayer : public MixerLayer {
  private:
   spec::GatedDeltaNet mixer_;
   DeltaProjections inputs_;
-  at::Tensor a_, b_, a_log_, dt_bias_;
   NormedOutput output_;
 };
 

@@ -10,14 +10,18 @@ class KimiDeltaAttentionLayer : public MixerLayer {
   KimiDeltaAttentionLayer(const spec::KimiDeltaAttention& mixer, WeightFactory weights, const LayerSite& site)
       : mixer_(mixer),
         eps_(site.norm_eps),
-        inputs_(weights, site.d_model, mixer.heads * mixer.key_head_dim, mixer.value_heads * mixer.value_head_dim,
-                mixer.conv_width) {
+        inputs_(weights, site.d_model,
+                {.heads = mixer.heads,
+                 .value_heads = mixer.value_heads,
+                 .key_dim = mixer.key_head_dim,
+                 .value_dim = mixer.value_head_dim,
+                 .conv_width = mixer.conv_width,
+                 .beta_scale = mixer.negative_eigenvalues ? 2.0 : 1.0}) {
     const std::int64_t decays = mixer.value_heads * mixer.key_head_dim;
     const std::int64_t values = mixer.value_heads * mixer.value_head_dim;
     const std::int64_t rank = mixer.value_head_dim;
     f_down_ = weights.linear("f_proj.0.weight", rank, site.d_model);
     f_up_ = weights.linear("f_proj.1.weight", decays, rank);
-    b_ = weights.linear("b_proj.weight", mixer.value_heads, site.d_model);
     a_log_ = weights.vector("A_log", mixer.value_heads, bounded() ? constant(0) : log_uniform(1, 16));
     dt_bias_ = weights.vector("dt_bias", decays, time_step_bias());
     gate_down_ = weights.linear("g_proj.0.weight", rank, site.d_model);
@@ -29,11 +33,9 @@ class KimiDeltaAttentionLayer : public MixerLayer {
 
   at::Tensor forward(const LayerInput& input) const override {
     const at::Tensor& x = input.x;
-    const DeltaInputs in = inputs_(x, mixer_.heads, mixer_.value_heads, input.state);
-    const at::Tensor g = log_decay(x);
-    const at::Tensor beta = write_strength(project(x, b_), mixer_.negative_eigenvalues);
-    const kernels::Scan scan =
-        kernels::gated_delta_rule(in.q, in.k, in.v, g, beta, {.initial_state = carried(input.state, kScanSlot)});
+    const kernels::DeltaInputs in = inputs_(x, input.state);
+    const kernels::Scan scan = kernels::gated_delta_rule(in.q, in.k, in.v, log_decay(x), in.beta,
+                                                         {.initial_state = carried(input.state, kScanSlot)});
     carry(input.state, kScanSlot, scan.state);
     const at::Tensor gate = split_heads(project(project(x, gate_down_), gate_up_, gate_bias_), mixer_.value_heads);
     const at::Tensor output = gated_head_norm(scan.output, gate, o_norm_, eps_, kernels::GateActivation::sigmoid);
@@ -56,7 +58,7 @@ class KimiDeltaAttentionLayer : public MixerLayer {
   spec::KimiDeltaAttention mixer_;
   double eps_;
   DeltaProjections inputs_;
-  at::Tensor f_down_, f_up_, b_, a_log_, dt_bias_, gate_down_, gate_up_, gate_bias_, o_norm_, o_;
+  at::Tensor f_down_, f_up_, a_log_, dt_bias_, gate_down_, gate_up_, gate_bias_, o_norm_, o_;
 };
 
 }  // namespace

@@ -18,6 +18,8 @@ class ConvolvedProjection {
   at::Tensor operator()(const at::Tensor& x, LayerState* state, std::size_t slot) const;  ///< without SiLU
   at::Tensor activated(const at::Tensor& x, LayerState* state, std::size_t slot) const;
   bool has_convolution() const { return conv_.defined(); }
+  const at::Tensor& weight() const { return weight_; }  ///< [G, out, in]
+  at::Tensor taps() const { return conv_.squeeze(2); }  ///< [G, out, W], of the convolution
 
  private:
   at::Tensor weight_, conv_;
