@@ -27,7 +27,7 @@ std::string text(at::IntArrayRef sizes) {
 }
 
 void check_sizes(std::string_view op, const Expected& expected) {
-  const auto& [name, tensor, allowed] = expected;
+  const auto& [name, tensor, allowed, may_be_fp32] = expected;
   if (!tensor.defined()) refuse(op, name, "undefined", text(allowed));
   const auto sizes = tensor.sizes();
   bool fits = sizes.size() == allowed.size();
@@ -42,8 +42,10 @@ void check_device(std::string_view op, std::string_view name, const at::Tensor& 
   if (tensor.device() != like.device()) refuse(op, name, tensor.device(), like.device());
 }
 
-void check_like(std::string_view op, std::string_view name, const at::Tensor& tensor, const at::Tensor& like) {
-  if (tensor.scalar_type() != like.scalar_type()) refuse(op, name, tensor.scalar_type(), like.scalar_type());
+void check_like(std::string_view op, std::string_view name, const at::Tensor& tensor, const at::Tensor& like,
+                bool may_be_fp32 = false) {
+  if (tensor.scalar_type() != like.scalar_type() && !(may_be_fp32 && tensor.scalar_type() == at::kFloat))
+    refuse(op, name, tensor.scalar_type(), like.scalar_type());
   check_device(op, name, tensor, like);
 }
 
@@ -55,7 +57,7 @@ void check_tensors(std::string_view op, std::initializer_list<Expected> tensors)
     check_sizes(op, expected);
     if (!expected.tensor.is_floating_point())
       refuse(op, expected.name, expected.tensor.scalar_type(), "floating point");
-    check_like(op, expected.name, expected.tensor, first.tensor);
+    check_like(op, expected.name, expected.tensor, first.tensor, expected.may_be_fp32);
   }
 }
 
@@ -71,8 +73,7 @@ void check_log_decay(std::string_view op, const at::Tensor& g, const at::Tensor&
   const auto sizes = k.sizes();
   if (g.sizes() != sizes && g.sizes() != sizes.slice(0, 3))
     refuse(op, "g", text(g.sizes()), text(sizes.slice(0, 3)) + " or " + text(sizes));
-  if (g.scalar_type() != at::kFloat) return check_like(op, "g", g, k);  // fp32 beside keys of any dtype
-  check_device(op, "g", g, k);
+  check_like(op, "g", g, k, /*may_be_fp32=*/true);
 }
 
 void check_chunk(std::string_view op, std::int64_t chunk) {

@@ -14,6 +14,7 @@ struct Expected {
   std::string_view name;
   const at::Tensor& tensor;
   std::initializer_list<std::int64_t> sizes;
+  bool may_be_fp32 = false;  ///< beside others of any dtype
 };
 
 /// Throws std::invalid_argument unless every tensor is defined, has its sizes and is floating point of the dtype and on

@@ -216,7 +216,7 @@ Scan gated_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_tensors(kOp, {{"k", k, {batch, tokens, heads, key_width}},
                       {"q", q, {batch, tokens, heads, key_width}},
                       {"v", v, {batch, tokens, heads, -1}},
-                      {"beta", beta, {batch, tokens, heads}}});
+                      {"beta", beta, {batch, tokens, heads}, /*may_be_fp32=*/true}});
   check_log_decay(kOp, g, k);
   check_state(kOp, {"initial_state", options.initial_state, {batch, heads, key_width, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);

@@ -115,9 +115,9 @@ bool fits_delta_inputs(const at::TensorOptions& options, const DeltaShape& shape
 DeltaInputs delta_inputs(const at::Tensor& u, const at::Tensor& weight, const at::Tensor& a_log,
                          const at::Tensor& dt_bias, const DeltaShape& shape) {
   check_tensors("delta_inputs", {{"u", u, {-1, -1, -1, shape.padded_columns()}}});
-  const auto parameter = [](const at::Tensor& x) { return x.defined() ? dense(x.to(at::kFloat)) : x; };
-  const auto out =
-      CudaDeltaInputs::apply(dense(u), parameter(weight), given(parameter(a_log)), given(parameter(dt_bias)), shape);
+  const auto parameter = [](const at::Tensor& x) { return dense(x.to(at::kFloat)); };
+  const auto gate = [&](const at::Tensor& x) { return shape.decays ? given(parameter(x)) : std::nullopt; };
+  const auto out = CudaDeltaInputs::apply(dense(u), parameter(weight), gate(a_log), gate(dt_bias), shape);
   return {out[0], out[1], out[2], shape.decays ? out[4] : at::Tensor(), out[3]};
 }
 
