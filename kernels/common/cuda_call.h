@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "kernels/common/cuda_types.h"
+#include "kernels/common/cuda_library.h"
 #include "kernels/common/real.h"
 
 /// What operators do around a function of libplait_cuda.so.
@@ -37,6 +37,21 @@ void enqueue(Pass pass, const Arguments& arguments, at::Device device) {
   auto* const stream = static_cast<CUstream_st*>(guard.getStreamNativeHandle(guard.getStream(device)));
   std::array<char, 512> message{};
   if (pass(&arguments, stream, message.data(), message.size()) != 0) throw std::runtime_error(message.data());
+}
+
+/// What blocks summed each for itself, fp32 [M, P, ...] -> [M, ...].
+inline at::Tensor sum_of_parts(const at::Tensor& parts) {
+  std::vector<std::int64_t> sizes = parts.sizes().vec();
+  sizes.erase(sizes.begin() + 1);
+  const at::Tensor sums = at::empty(sizes, parts.options());
+  PlaitPartSums arguments{};
+  arguments.members = parts.size(0);
+  arguments.parts = parts.size(1);
+  arguments.width = sums.numel() / parts.size(0);
+  arguments.x = numbers(parts);
+  arguments.sums = numbers(sums);
+  enqueue(cuda_library().part_sums, arguments, parts.device());
+  return sums;
 }
 
 }  // namespace plait::kernels

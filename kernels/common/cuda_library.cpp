@@ -35,6 +35,10 @@ CudaLibrary load() {
   find(out.linear_cross_entropy_row_parts, "plait_linear_cross_entropy_row_parts");
   find(out.linear_cross_entropy_forward, "plait_linear_cross_entropy_forward");
   find(out.linear_cross_entropy_backward, "plait_linear_cross_entropy_backward");
+  find(out.row_squares, "plait_row_squares");
+  find(out.member_norms, "plait_member_norms");
+  find(out.adamw, "plait_adamw");
+  find(out.part_sums, "plait_part_sums");
   find(out.norm_partials, "plait_norm_partials");
   find(out.norm_forward, "plait_norm_forward");
   find(out.norm_backward, "plait_norm_backward");

@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "kernels/adamw/adamw_cuda.h"
+#include "kernels/common/part_sums_cuda.h"
 #include "kernels/cross_entropy/cross_entropy_cuda.h"
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
 #include "kernels/sequence/sequence_cuda.h"
@@ -19,6 +21,10 @@ struct CudaLibrary {
   decltype(&plait_linear_cross_entropy_row_parts) linear_cross_entropy_row_parts = nullptr;
   decltype(&plait_linear_cross_entropy_forward) linear_cross_entropy_forward = nullptr;
   decltype(&plait_linear_cross_entropy_backward) linear_cross_entropy_backward = nullptr;
+  decltype(&plait_row_squares) row_squares = nullptr;
+  decltype(&plait_member_norms) member_norms = nullptr;
+  decltype(&plait_adamw) adamw = nullptr;
+  decltype(&plait_part_sums) part_sums = nullptr;
   decltype(&plait_norm_partials) norm_partials = nullptr;
   decltype(&plait_norm_forward) norm_forward = nullptr;
   decltype(&plait_norm_backward) norm_backward = nullptr;

@@ -45,7 +45,7 @@ NormGradients norm_backward(PlaitNorm arguments, const at::Tensor& x, const at::
   arguments.dx = data(dx);
   arguments.weight_partials = numbers(partials);
   enqueue(cuda_library().norm_backward, arguments, x.device());
-  return {dx, partials.defined() ? partials.sum(1) : partials};
+  return {dx, partials.defined() ? sum_of_parts(partials) : partials};
 }
 
 /// x and gate dense, gate of the result's dtype, weight fp32.
@@ -187,7 +187,7 @@ struct CudaShortConv : torch::autograd::Function<CudaShortConv> {
     arguments.dx = data(dx);
     arguments.partials = numbers(partials);
     enqueue(cuda_library().short_conv_backward, arguments, x.device());
-    const at::Tensor sums = partials.sum(1);  // [M, D, W + 1]
+    const at::Tensor sums = sum_of_parts(partials);  // [M, D, W + 1]
     return {dx, sums.narrow(2, 0, W), bias.defined() ? sums.select(2, W) : at::Tensor(), {}};
   }
 };

@@ -94,11 +94,11 @@ struct CudaDeltaInputs : torch::autograd::Function<CudaDeltaInputs> {
     enqueue(cuda_library().delta_inputs_backward, arguments, u.device());
     at::Tensor d_a_log, d_dt_bias;
     if (shape.decays) {
-      const at::Tensor sums = gate_partials.sum(1);  // [M, 2, Hv]
+      const at::Tensor sums = sum_of_parts(gate_partials);  // [M, 2, Hv]
       d_a_log = sums.select(1, 0);
       d_dt_bias = sums.select(1, 1);
     }
-    return {d_u, weight_partials.sum(1), d_a_log, d_dt_bias, {}};
+    return {d_u, sum_of_parts(weight_partials), d_a_log, d_dt_bias, {}};
   }
 };
 
@@ -109,7 +109,7 @@ bool fits_delta_inputs(const at::TensorOptions& options, const DeltaShape& shape
   return options.device().is_cuda() && (type == at::kFloat || type == at::kBFloat16) && shape.conv_width >= 2 &&
          shape.conv_width <= 4 && shape.key_dim >= 4 && shape.key_dim <= 128 &&
          std::has_single_bit(static_cast<std::uint64_t>(shape.key_dim)) && shape.channels() % shape.key_dim == 0 &&
-         shape.channels() <= 2048 && shape.value_heads <= 128 && cuda_library().missing.empty();
+         shape.channels() <= 1536 && shape.value_heads <= 128 && cuda_library().missing.empty();
 }
 
 DeltaInputs delta_inputs(const at::Tensor& u, const at::Tensor& weight, const at::Tensor& a_log,

@@ -40,6 +40,31 @@ struct Target {
   }
 };
 
+/// A column of packs, asked for kAhead tokens before they are taken; zeros from `end` on. Loops are unrolled by as
+/// much, so that the places of the ring are registers.
+constexpr int kAhead = 4;
+template <class E>
+struct Ahead {
+  const E* from;
+  std::int64_t stride, end;
+  Pack<E, kPack> ring[kAhead];
+
+  __device__ Ahead(const E* column, std::int64_t row_stride, std::int64_t first_token, std::int64_t end_token)
+      : from(column), stride(row_stride), end(end_token) {
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) ask(i, first_token + i);
+  }
+  __device__ void ask(int place, std::int64_t t) {
+    ring[place] = t < end ? *reinterpret_cast<const Pack<E, kPack>*>(from + t * stride) : Pack<E, kPack>{};
+  }
+  /// Token t, which stands at `place`.
+  __device__ void next(float (&to)[kPack], int place, std::int64_t t) {
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) to[j] = as_float(ring[place].values[j]);
+    ask(place, t + kAhead);
+  }
+};
+
 /// Sums over the lanes of a head; all lanes of the warp take part.
 __device__ float sum_over_head(float x, int lanes) {
   for (int step = lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
@@ -47,7 +72,7 @@ __device__ float sum_over_head(float x, int lanes) {
 }
 
 template <class E, int W>
-__global__ void inputs_forward(PlaitDeltaInputs p, int head_lanes) {
+__global__ void __launch_bounds__(384) inputs_forward(PlaitDeltaInputs p, int head_lanes) {
   const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
   const Target to(p, c);
@@ -61,29 +86,37 @@ __global__ void inputs_forward(PlaitDeltaInputs p, int head_lanes) {
     const E* const u = static_cast<const E*>(p.u) + sequence * p.columns + c;
     float past[W][kPack];
     read_past<W>(past, u, first, p.columns);
-#pragma unroll 8
-    for (std::int64_t t = first; t < first + kStretch; ++t) {
-      push<W>(past);
-      if (t < last) read(u + t * p.columns, past[0]);
-      float y[kPack], squares = 0.0f;
+    Ahead<E> ahead_u(u, p.columns, first, last);
+    for (std::int64_t turn = first; turn < first + kStretch; turn += kAhead) {
 #pragma unroll
-      for (int j = 0; j < kPack; ++j) {
-        y[j] = activated(PLAIT_SWISH, taps.apply(past, j));
-        squares += y[j] * y[j];
-      }
-      const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
-      if (t >= last) continue;
-      if (to.which != 2) {
+      for (int place = 0; place < kAhead; ++place) {
+        const std::int64_t t = turn + place;
+        push<W>(past);
+        ahead_u.next(past[0], place, t);
+        float y[kPack], squares = 0.0f;
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) y[j] *= r;
+        for (int j = 0; j < kPack; ++j) {
+          y[j] = activated(PLAIT_SWISH, taps.apply(past, j));
+          squares += y[j] * y[j];
+        }
+        const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
+        if (t >= last) continue;
+        if (to.which != 2) {
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) y[j] *= r;
+        }
+        write(out + (sequence + t) * to.stride + to.offset, y);
       }
-      write(out + (sequence + t) * to.stride + to.offset, y);
     }
   }
 }
 
+/// Tokens of a walk backward: a stretch and what it feeds, in whole turns of the ring.
+template <int W>
+constexpr std::int64_t kWalk = (kStretch + W - 1 + kAhead - 1) / kAhead* kAhead;
+
 template <class E, int W>
-__global__ void inputs_backward(PlaitDeltaInputs p, int head_lanes) {
+__global__ void __launch_bounds__(384) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
   const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
   const Target to(p, c);
@@ -100,14 +133,17 @@ __global__ void inputs_backward(PlaitDeltaInputs p, int head_lanes) {
     E* const d_u = static_cast<E*>(p.d_u) + sequence * p.columns + c;
     float past[W][kPack], dz[W][kPack] = {};
     read_past<W>(past, u, first, p.columns);
-#pragma unroll 4
-    for (std::int64_t t = first; t < first + kStretch + W - 1; ++t) {
-      push<W>(past);
-      push<W>(dz);
-      float z[kPack], y[kPack] = {}, d_y[kPack] = {}, squares = 0.0f, along = 0.0f;
-      if (t < end) {
-        read(u + t * p.columns, past[0]);
-        read(d_out + (sequence + t) * to.stride + to.offset, d_y);
+    Ahead<E> ahead_u(u, p.columns, first, end),
+        ahead_d(d_out + sequence * to.stride + to.offset, to.stride, first, end);
+    for (std::int64_t turn = first; turn < first + kWalk<W>; turn += kAhead) {
+#pragma unroll
+      for (int place = 0; place < kAhead; ++place) {
+        const std::int64_t t = turn + place;
+        push<W>(past);
+        push<W>(dz);
+        float z[kPack], y[kPack], d_y[kPack], squares = 0.0f, along = 0.0f;
+        ahead_u.next(past[0], place, t);
+        ahead_d.next(d_y, place, t);
 #pragma unroll
         for (int j = 0; j < kPack; ++j) {
           z[j] = taps.apply(past, j);
@@ -115,28 +151,28 @@ __global__ void inputs_backward(PlaitDeltaInputs p, int head_lanes) {
           squares += y[j] * y[j];
           along += y[j] * d_y[j];
         }
-      }
-      const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
-      along = sum_over_head(along, head_lanes);
-      if (t < end) {
+        const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
+        along = sum_over_head(along, head_lanes);
+        if (t < end) {
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) {
+            if (to.which != 2) d_y[j] = r * (d_y[j] - y[j] * (r * r * along));
+            dz[0][j] = d_y[j] * slope(PLAIT_SWISH, z[j]);
+            if (t >= last) continue;
+#pragma unroll
+            for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[0][j] * past[s][j];
+          }
+        }
+        const std::int64_t back = t - (W - 1);
+        if (back < first || back >= last) continue;
+        float d_x[kPack] = {};
 #pragma unroll
         for (int j = 0; j < kPack; ++j) {
-          if (to.which != 2) d_y[j] = r * (d_y[j] - y[j] * (r * r * along));
-          dz[0][j] = d_y[j] * slope(PLAIT_SWISH, z[j]);
-          if (t >= last) continue;
 #pragma unroll
-          for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[0][j] * past[s][j];
+          for (int s = 0; s < W; ++s) d_x[j] += taps.weight[s][j] * dz[W - 1 - s][j];
         }
+        write(d_u + back * p.columns, d_x);
       }
-      const std::int64_t back = t - (W - 1);
-      if (back < first || back >= last) continue;
-      float d_x[kPack] = {};
-#pragma unroll
-      for (int j = 0; j < kPack; ++j) {
-#pragma unroll
-        for (int s = 0; s < W; ++s) d_x[j] += taps.weight[s][j] * dz[W - 1 - s][j];
-      }
-      write(d_u + back * p.columns, d_x);
     }
   }
   extern __shared__ float sums[];  // [lines, channels], one tap after the other
@@ -205,8 +241,8 @@ int check(const PlaitDeltaInputs& p, const Message& message) {
     return message.say("delta_inputs: the key dim is %lld; powers of two from 4 to 128 are supported",
                        static_cast<long long>(p.key_dim));
   }
-  if (channels % p.key_dim != 0 || channels > 2048) {
-    return message.say("delta_inputs: q, k and v have %lld channels; multiples of the key dim up to 2048 are supported",
+  if (channels % p.key_dim != 0 || channels > 1536) {
+    return message.say("delta_inputs: q, k and v have %lld channels; multiples of the key dim up to 1536 are supported",
                        static_cast<long long>(channels));
   }
   if (p.value_heads < 1 || p.value_heads > kGateThreads / 2) {

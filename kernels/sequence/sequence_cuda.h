@@ -66,7 +66,7 @@ int plait_short_conv_backward(const PlaitShortConv* arguments, CUstream_st* stre
 /// What a delta rule takes, from the columns [q | k | v | a | b | padding] of one product u: causal convolution without
 /// bias and SiLU of q, k and v, q and k then divided by their heads' length (sqrt(sum + 1e-6)); the log decay g =
 /// -exp(a_log) softplus(a + dt_bias) and beta = beta_scale sigmoid(b). K a power of two from 4 to 128 that divides the
-/// channels D = 2 H K + Hv V, at most 2048; W of 2, 3 or 4.
+/// channels D = 2 H K + Hv V, at most 1536; W of 2, 3 or 4.
 struct PlaitDeltaInputs {
   std::int64_t members, batch, tokens;                         ///< M, B, T
   std::int64_t heads, value_heads, key_dim, value_dim, width;  ///< H, Hv, K, V, W

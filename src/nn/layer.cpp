@@ -84,12 +84,38 @@ at::Tensor WeightFactory::vector(const std::string& name, std::int64_t size, con
   return add(name, {size}, init, false);
 }
 
+namespace {
+
+/// rows [M, R, in] of bf16 times weight^T, [M, out, in] of fp32, on a GPU: the weight's gradient comes out of its
+/// product in fp32 and in the weight's layout, where autograd's would be rounded, cast and copied.
+struct MixedProduct : torch::autograd::Function<MixedProduct> {
+  static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows,
+                            const at::Tensor& weight) {
+    const at::Tensor rounded = weight.to(rows.scalar_type());
+    context->save_for_backward({rows, rounded});
+    return at::bmm(rows, rounded.transpose(1, 2));
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const at::Tensor& d = gradients[0];
+    return {context->needs_input_grad(0) ? at::bmm(d, saved[1]) : at::Tensor(),
+            at::bmm(d.transpose(1, 2), saved[0], at::kFloat)};
+  }
+};
+
+}  // namespace
+
 at::Tensor project(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   const std::int64_t members = x.size(0);
   const at::Tensor rows = x.reshape({members, -1, x.size(-1)});
-  const at::Tensor matrix = weight.to(x.scalar_type()).transpose(1, 2);
-  const at::Tensor y =
-      bias.defined() ? at::baddbmm(bias.to(x.scalar_type()).unsqueeze(1), rows, matrix) : at::bmm(rows, matrix);
+  at::Tensor y;
+  if (x.is_cuda() && x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kFloat && !bias.defined()) {
+    y = MixedProduct::apply(rows, weight);
+  } else {
+    const at::Tensor matrix = weight.to(x.scalar_type()).transpose(1, 2);
+    y = bias.defined() ? at::baddbmm(bias.to(x.scalar_type()).unsqueeze(1), rows, matrix) : at::bmm(rows, matrix);
+  }
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(1);
   return y.reshape(sizes);

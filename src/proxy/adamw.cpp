@@ -103,8 +103,13 @@ at::Tensor PopulationAdamW::take(const std::vector<at::Tensor>& gradients) {
                                          : at::zeros_like(parameters_[index].value).view({-1, flat.width}));
     }
     flat.gradient = at::cat(parts);
-    squares.push_back(flat.gradient.square().sum(1));
   }
+  if (kernels::fits_cuda_adamw(flats_[0].value)) {
+    std::vector<at::Tensor> all;
+    for (const Flat& flat : flats_) all.push_back(flat.gradient);
+    return kernels::cuda_member_norms(all, rows_of_member_);
+  }
+  for (const Flat& flat : flats_) squares.push_back(flat.gradient.square().sum(1));
   squares.push_back(at::zeros({1}, squares[0].options()));
   return at::cat(squares).index_select(0, rows_of_member_.flatten()).view_as(rows_of_member_).sum(1).sqrt();
 }
@@ -117,6 +122,14 @@ std::array<double, 2> PopulationAdamW::bias_corrections(std::int64_t step) {
 void PopulationAdamW::apply(const at::Tensor& scale, const at::Tensor& rate, const at::Tensor& alive,
                             const at::Tensor& corrections) {
   const at::NoGradGuard no_grad;
+  if (kernels::fits_cuda_adamw(flats_[0].value)) {
+    const kernels::AdamWRates rates{kBeta1, kBeta2, kEpsilon, scale, rate, alive, corrections};
+    for (Flat& flat : flats_) {
+      kernels::cuda_adamw(flat, rates);
+      flat.gradient.reset();
+    }
+    return;
+  }
   const at::Tensor living_rate = at::where(alive, rate, at::zeros_like(rate));
   const at::Tensor step_size = living_rate / corrections[0], deviation_scale = corrections[1].rsqrt();
   for (Flat& flat : flats_) {

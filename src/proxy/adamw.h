@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/adamw/adamw.h"
 #include "src/nn/population.h"
 
 namespace plait::proxy {
@@ -47,12 +48,9 @@ class PopulationAdamW {
 
  private:
   /// Rows of equal width, each within one member's share of one parameter.
-  struct Flat {
+  struct Flat : kernels::AdamWRows {
     std::int64_t width = 1;
     std::vector<std::size_t> parameters;
-    at::Tensor value, first, second, gradient;  ///< [rows, width]
-    at::Tensor weight_decay;                    ///< [rows, 1]
-    at::Tensor member;                          ///< [rows] int64
   };
   struct Slice;
   template <class Use>

@@ -4,8 +4,10 @@
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
 #include "kernels/sequence/delta_inputs.h"
 #include "kernels/sequence/sequence.h"
+#include "src/proxy/adamw.h"
 #include "src/proxy/backend.h"
 #include "src/proxy/device.h"
+#include "src/proxy/random.h"
 #include "src/proxy/train.h"
 #include "src/proxy/trainer.h"
 #include "tests/proxy/tiny_training.h"
@@ -240,6 +242,41 @@ TEST_F(GpuTest, LinearCrossEntropyAgreesWithTheCpu) {
       }
     }
   }
+}
+
+TEST_F(GpuTest, AdamWStepsAsOnTheCpu) {
+  // Three members; who has the second weight, with rows of one number, differs.
+  const auto states = [](at::Device on) {
+    at::manual_seed(12);
+    const auto leaf = [&](at::IntArrayRef sizes) { return at::randn(sizes).to(on).requires_grad_(); };
+    PopulationAdamW optimiser({{"a", leaf({3, 40, 64}), {0, 1, 2}, true},
+                               {"b", leaf({2, 7}), {2, 0}, false},
+                               {"c", leaf({3, 33, 3}), {0, 1, 2}, true}},
+                              3, 0.1);
+    const at::Tensor rate = at::tensor({1e-2F, 3e-3F, 1e-3F}).to(on);
+    const at::Tensor alive = at::tensor({1, 1, 0}).to(at::kBool).to(on);
+    std::vector<at::Tensor> out;
+    for (std::int64_t step = 0; step < 5; ++step) {
+      std::vector<at::Tensor> gradients;
+      for (const nn::Parameter& parameter : optimiser.parameters())
+        gradients.push_back(at::randn(parameter.value.sizes()).to(on));
+      if (step == 3) gradients[0][2].fill_(NAN);
+      if (step == 4) gradients[1] = at::Tensor();
+      const at::Tensor norm = optimiser.take(gradients);
+      out.push_back(norm.narrow(0, 0, 2));
+      const auto [first, second] = PopulationAdamW::bias_corrections(step);
+      optimiser.apply((20 / norm).clamp_max(1), rate, alive,
+                      upload(std::vector<double>{first, second}, on).to(at::kFloat));
+    }
+    for (const MemberState& state : optimiser.states())
+      for (const auto& [name, weight] : state.weights)
+        out.insert(out.end(), {weight.value, weight.first_moment, weight.second_moment});
+    for (at::Tensor& x : out) x = x.to(at::kCPU, at::kDouble);
+    return out;
+  };
+  const auto expected = states(at::kCPU), actual = states(device);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(actual[i].allclose(expected[i], 1e-5, 1e-7)) << i;
 }
 
 TEST_F(GpuTest, StepsLaunchedAsGraphsTrainAsTheSameStepsByOperations) {

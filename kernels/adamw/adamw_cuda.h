@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/common/cuda_types.h"
+
+/// AdamW for a population whose weights lie in rows, each of one member: part of libplait_cuda.so. Pointers are device
+/// memory, dense and row-major in the given shape. Nothing is allocated and nothing waits; sums are in a fixed order.
+/// Functions return 0, or 1 after writing to `message` which CUDA call failed and why.
+extern "C" {
+
+struct PlaitRowSquares {
+  std::int64_t rows, width;  ///< R, W
+  const float* x;            ///< [R, W]
+  float* squares;            ///< [R], sums of squares
+};
+int plait_row_squares(const PlaitRowSquares* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
+
+struct PlaitMemberNorms {
+  std::int64_t members, most;   ///< M, rows of the member that has most
+  const float* squares;         ///< by row
+  const std::int64_t* rows_of;  ///< [M, most], rows of each member
+  float* norms;                 ///< [M], square root of the sum over its rows
+};
+int plait_member_norms(const PlaitMemberNorms* arguments, CUstream_st* stream, char* message,
+                       std::size_t message_bytes);
+
+/// g = gradient * scale; first <- beta1 first + (1 - beta1) g; second <- beta2 second + (1 - beta2) g^2; value <- value
+/// (1 - rate weight_decay) - rate first / corrections[0] / (sqrt(second / corrections[1]) + eps). Members that are not
+/// alive keep their values: for them g and rate are 0, whatever they are.
+struct PlaitAdamW {
+  std::int64_t rows, width;  ///< R, W
+  float beta1, beta2, eps;
+  const float* gradient;          ///< [R, W]
+  const float* weight_decay;      ///< [R]
+  const std::int64_t* member;     ///< [R]
+  const float* scale;             ///< [M]
+  const float* rate;              ///< [M]
+  const bool* alive;              ///< [M]
+  const float* corrections;       ///< [2]
+  float *value, *first, *second;  ///< [R, W]
+};
+int plait_adamw(const PlaitAdamW* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
+
+}  // extern "C"

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/common/cuda_types.h"
+
+/// Joins what the blocks of another kernel summed, in a fixed order: part of libplait_cuda.so.
+extern "C" {
+
+struct PlaitPartSums {
+  std::int64_t members, parts, width;  ///< M, P, D
+  const float* x;                      ///< [M, P, D]
+  float* sums;                         ///< [M, D], over the second axis
+};
+/// Returns 0, or 1 after writing to `message` which CUDA call failed and why.
+int plait_part_sums(const PlaitPartSums* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
+
+}  // extern "C"
