@@ -38,6 +38,9 @@ CudaLibrary load() {
   find(out.row_squares, "plait_row_squares");
   find(out.member_norms, "plait_member_norms");
   find(out.adamw, "plait_adamw");
+  find(out.random_words, "plait_random_words");
+  find(out.sort_rows, "plait_sort_rows");
+  find(out.embedding_gradient, "plait_embedding_gradient");
   find(out.part_sums, "plait_part_sums");
   find(out.norm_partials, "plait_norm_partials");
   find(out.norm_forward, "plait_norm_forward");

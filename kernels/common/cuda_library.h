@@ -5,7 +5,9 @@
 #include "kernels/adamw/adamw_cuda.h"
 #include "kernels/common/part_sums_cuda.h"
 #include "kernels/cross_entropy/cross_entropy_cuda.h"
+#include "kernels/embedding/embedding_cuda.h"
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
+#include "kernels/random/random_cuda.h"
 #include "kernels/sequence/sequence_cuda.h"
 
 namespace plait::kernels {
@@ -24,6 +26,9 @@ struct CudaLibrary {
   decltype(&plait_row_squares) row_squares = nullptr;
   decltype(&plait_member_norms) member_norms = nullptr;
   decltype(&plait_adamw) adamw = nullptr;
+  decltype(&plait_random_words) random_words = nullptr;
+  decltype(&plait_sort_rows) sort_rows = nullptr;
+  decltype(&plait_embedding_gradient) embedding_gradient = nullptr;
   decltype(&plait_part_sums) part_sums = nullptr;
   decltype(&plait_norm_partials) norm_partials = nullptr;
   decltype(&plait_norm_forward) norm_forward = nullptr;

@@ -6,7 +6,7 @@
 
 namespace plait::kernels::cuda {
 
-__device__ inline float sigmoid(float x) { return 1.0f / (1.0f + __expf(-x)); }
+__device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
 
 /// The activation of z and its derivative.
 __device__ inline float activated(PlaitActivation activation, float z) {

@@ -7,8 +7,8 @@
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr std::int64_t kStretch = 16;  // tokens that a thread walks through
-constexpr float kEps = 1e-6f;          // of the l2 norm
+constexpr int kStretch = 16;   // tokens that a thread walks through
+constexpr float kEps = 1e-6f;  // of the l2 norm
 constexpr int kGateThreads = 256;
 
 std::int64_t channels_of(const PlaitDeltaInputs& p) { return 2 * p.heads * p.key_dim + p.value_heads * p.value_dim; }
@@ -40,28 +40,29 @@ struct Target {
   }
 };
 
-/// A column of packs, asked for kAhead tokens before they are taken; zeros from `end` on. Loops are unrolled by as
+/// A column of packs, asked for kAhead tokens before they are taken; zeros from `count` on. Loops are unrolled by as
 /// much, so that the places of the ring are registers.
 constexpr int kAhead = 4;
 template <class E>
 struct Ahead {
-  const E* from;
-  std::int64_t stride, end;
+  const E* from;  ///< of the token to be asked for next
+  std::int64_t stride;
+  int left;  ///< tokens not yet asked for
   Pack<E, kPack> ring[kAhead];
 
-  __device__ Ahead(const E* column, std::int64_t row_stride, std::int64_t first_token, std::int64_t end_token)
-      : from(column), stride(row_stride), end(end_token) {
+  __device__ Ahead(const E* first, std::int64_t row_stride, int count) : from(first), stride(row_stride), left(count) {
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i) ask(i, first_token + i);
+    for (int i = 0; i < kAhead; ++i) ask(i);
   }
-  __device__ void ask(int place, std::int64_t t) {
-    ring[place] = t < end ? *reinterpret_cast<const Pack<E, kPack>*>(from + t * stride) : Pack<E, kPack>{};
+  __device__ void ask(int place) {
+    ring[place] = left > 0 ? *reinterpret_cast<const Pack<E, kPack>*>(from) : Pack<E, kPack>{};
+    from += stride;
+    --left;
   }
-  /// Token t, which stands at `place`.
-  __device__ void next(float (&to)[kPack], int place, std::int64_t t) {
+  __device__ void next(float (&to)[kPack], int place) {
 #pragma unroll
     for (int j = 0; j < kPack; ++j) to[j] = as_float(ring[place].values[j]);
-    ask(place, t + kAhead);
+    ask(place);
   }
 };
 
@@ -71,28 +72,40 @@ __device__ float sum_over_head(float x, int lanes) {
   return x;
 }
 
+/// A stretch of tokens of one sequence.
+struct Stretch {
+  std::int64_t first;     ///< token of its sequence
+  std::int64_t sequence;  ///< row of the sequence's first token, counted over members
+  int count;              ///< tokens; 0 for a line that has none
+
+  __device__ Stretch(const PlaitDeltaInputs& p, std::int64_t member, std::int64_t index, std::int64_t per_sequence,
+                     bool there) {
+    first = index % per_sequence * kStretch;
+    sequence = (member * p.batch + index / per_sequence) * p.tokens;
+    count = there ? static_cast<int>(min(static_cast<std::int64_t>(kStretch), p.tokens - first)) : 0;
+  }
+};
+
 template <class E, int W>
 __global__ void __launch_bounds__(384) inputs_forward(PlaitDeltaInputs p, int head_lanes) {
   const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
   const Target to(p, c);
-  E* const out = static_cast<E*>(to.which == 0 ? p.q : to.which == 1 ? p.k : p.v);
+  E* const all_out = static_cast<E*>(to.which == 0 ? p.q : to.which == 1 ? p.k : p.v) + to.offset;
   const std::int64_t per_sequence = (p.tokens + kStretch - 1) / kStretch, all = p.batch * per_sequence;
   for (std::int64_t line = blockIdx.x * blockDim.y; line < all; line += gridDim.x * blockDim.y) {
-    const std::int64_t i = min(line + threadIdx.y, all - 1);
-    const std::int64_t first = i % per_sequence * kStretch;
-    const std::int64_t last = line + threadIdx.y < all ? min(first + kStretch, p.tokens) : first;
-    const std::int64_t sequence = (member * p.batch + i / per_sequence) * p.tokens;
-    const E* const u = static_cast<const E*>(p.u) + sequence * p.columns + c;
+    const bool there = line + threadIdx.y < all;
+    const Stretch at(p, member, there ? line + threadIdx.y : line, per_sequence, there);
+    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
+    E* out = all_out + (at.sequence + at.first) * to.stride;
     float past[W][kPack];
-    read_past<W>(past, u, first, p.columns);
-    Ahead<E> ahead_u(u, p.columns, first, last);
-    for (std::int64_t turn = first; turn < first + kStretch; turn += kAhead) {
+    read_past<W>(past, u, at.first, p.columns);
+    Ahead<E> ahead_u(u + at.first * p.columns, p.columns, at.count);
+    for (int turn = 0; turn < kStretch; turn += kAhead) {
 #pragma unroll
       for (int place = 0; place < kAhead; ++place) {
-        const std::int64_t t = turn + place;
         push<W>(past);
-        ahead_u.next(past[0], place, t);
+        ahead_u.next(past[0], place);
         float y[kPack], squares = 0.0f;
 #pragma unroll
         for (int j = 0; j < kPack; ++j) {
@@ -100,12 +113,12 @@ __global__ void __launch_bounds__(384) inputs_forward(PlaitDeltaInputs p, int he
           squares += y[j] * y[j];
         }
         const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
-        if (t >= last) continue;
         if (to.which != 2) {
 #pragma unroll
           for (int j = 0; j < kPack; ++j) y[j] *= r;
         }
-        write(out + (sequence + t) * to.stride + to.offset, y);
+        if (turn + place < at.count) write(out, y);
+        out += to.stride;
       }
     }
   }
@@ -113,65 +126,64 @@ __global__ void __launch_bounds__(384) inputs_forward(PlaitDeltaInputs p, int he
 
 /// Tokens of a walk backward: a stretch and what it feeds, in whole turns of the ring.
 template <int W>
-constexpr std::int64_t kWalk = (kStretch + W - 1 + kAhead - 1) / kAhead* kAhead;
+constexpr int kWalk = (kStretch + W - 1 + kAhead - 1) / kAhead* kAhead;
 
 template <class E, int W>
 __global__ void __launch_bounds__(384) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
   const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
   const Target to(p, c);
-  const E* const d_out = static_cast<const E*>(to.which == 0 ? p.d_q : to.which == 1 ? p.d_k : p.d_v);
+  const E* const all_d = static_cast<const E*>(to.which == 0 ? p.d_q : to.which == 1 ? p.d_k : p.d_v) + to.offset;
   float d_taps[W][kPack] = {};  // in the order of the weight
   const std::int64_t per_sequence = (p.tokens + kStretch - 1) / kStretch, all = p.batch * per_sequence;
   for (std::int64_t line = blockIdx.x * blockDim.y; line < all; line += gridDim.x * blockDim.y) {
-    const std::int64_t i = min(line + threadIdx.y, all - 1);
-    const std::int64_t first = i % per_sequence * kStretch;
-    const std::int64_t last = line + threadIdx.y < all ? min(first + kStretch, p.tokens) : first;
-    const std::int64_t end = last > first ? min(last + W - 1, p.tokens) : first;  // of what the tokens here feed
-    const std::int64_t sequence = (member * p.batch + i / per_sequence) * p.tokens;
-    const E* const u = static_cast<const E*>(p.u) + sequence * p.columns + c;
-    E* const d_u = static_cast<E*>(p.d_u) + sequence * p.columns + c;
+    const bool there = line + threadIdx.y < all;
+    const Stretch at(p, member, there ? line + threadIdx.y : line, per_sequence, there);
+    // What the tokens here feed stands up to W - 1 tokens on.
+    const int fed = there ? static_cast<int>(min(static_cast<std::int64_t>(at.count + W - 1), p.tokens - at.first)) : 0;
+    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
+    E* d_u = static_cast<E*>(p.d_u) + (at.sequence + at.first - (W - 1)) * p.columns + c;
     float past[W][kPack], dz[W][kPack] = {};
-    read_past<W>(past, u, first, p.columns);
-    Ahead<E> ahead_u(u, p.columns, first, end),
-        ahead_d(d_out + sequence * to.stride + to.offset, to.stride, first, end);
-    for (std::int64_t turn = first; turn < first + kWalk<W>; turn += kAhead) {
+    read_past<W>(past, u, at.first, p.columns);
+    Ahead<E> ahead_u(u + at.first * p.columns, p.columns, fed);
+    Ahead<E> ahead_d(all_d + (at.sequence + at.first) * to.stride, to.stride, fed);
+    for (int turn = 0; turn < kWalk<W>; turn += kAhead) {
 #pragma unroll
       for (int place = 0; place < kAhead; ++place) {
-        const std::int64_t t = turn + place;
+        const int t = turn + place;
         push<W>(past);
         push<W>(dz);
-        float z[kPack], y[kPack], d_y[kPack], squares = 0.0f, along = 0.0f;
-        ahead_u.next(past[0], place, t);
-        ahead_d.next(d_y, place, t);
+        float y[kPack], d_y[kPack], slopes[kPack], squares = 0.0f, along = 0.0f;
+        ahead_u.next(past[0], place);
+        ahead_d.next(d_y, place);
 #pragma unroll
         for (int j = 0; j < kPack; ++j) {
-          z[j] = taps.apply(past, j);
-          y[j] = activated(PLAIT_SWISH, z[j]);
+          const float z = taps.apply(past, j), s = sigmoid(z);
+          y[j] = z * s;
+          slopes[j] = s + y[j] * (1.0f - s);
           squares += y[j] * y[j];
           along += y[j] * d_y[j];
         }
         const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
-        along = sum_over_head(along, head_lanes);
-        if (t < end) {
+        const float rra = r * r * sum_over_head(along, head_lanes);
+        // Zero where the gradient is: from `fed` on.
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) dz[0][j] = (to.which != 2 ? r * (d_y[j] - y[j] * rra) : d_y[j]) * slopes[j];
+        if (t < at.count) {
 #pragma unroll
           for (int j = 0; j < kPack; ++j) {
-            if (to.which != 2) d_y[j] = r * (d_y[j] - y[j] * (r * r * along));
-            dz[0][j] = d_y[j] * slope(PLAIT_SWISH, z[j]);
-            if (t >= last) continue;
 #pragma unroll
             for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[0][j] * past[s][j];
           }
         }
-        const std::int64_t back = t - (W - 1);
-        if (back < first || back >= last) continue;
         float d_x[kPack] = {};
 #pragma unroll
         for (int j = 0; j < kPack; ++j) {
 #pragma unroll
           for (int s = 0; s < W; ++s) d_x[j] += taps.weight[s][j] * dz[W - 1 - s][j];
         }
-        write(d_u + back * p.columns, d_x);
+        if (t >= W - 1 && t - (W - 1) < at.count) write(d_u, d_x);
+        d_u += p.columns;
       }
     }
   }

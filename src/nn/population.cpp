@@ -10,6 +10,7 @@
 #include <variant>
 
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/embedding/embedding.h"
 #include "src/nn/channel_mixer.h"
 #include "src/nn/layer.h"
 #include "src/nn/runnable.h"
@@ -86,7 +87,6 @@ struct Population::Impl {
   PopulationOptions options;
   std::vector<Parameter> parameters;
   at::Tensor embeddings, head;  // [M, vocabulary, D]; head undefined when tied
-  at::Tensor first_row;         // [M, 1, 1], where a member's embeddings begin when all are one table
   std::vector<BoundTable> bounds;
   std::vector<Stage> mixers, channels;  // by depth
   std::size_t published = 0;            // keys and values that later layers read
@@ -226,7 +226,6 @@ void Population::Impl::build() {
   const spec::ModelSpec& shape = model();
   embeddings = factory("model.embeddings.", all)
                    .add("weight", {shape.vocab_size, shape.d_model}, normal(0.02), /*weight_decay=*/false);
-  first_row = (at::arange(size(), at::kLong) * shape.vocab_size).view({-1, 1, 1}).to(options.device);
   build_bounds();
   for (std::size_t depth = 0; depth < this->depth(); ++depth) {
     mixers.push_back(group_by(depth, [](const auto& a, const auto& b) { return a.mixer == b.mixer; }));
@@ -293,7 +292,7 @@ Residual through(const Stage& stage, const Residual& stream, at::ScalarType comp
 
 /// tokens [M, B, T] -> hidden [M, B, T, D].
 at::Tensor Population::Impl::run(const at::Tensor& tokens, Decoding* state) {
-  Residual stream{at::embedding(embeddings.flatten(0, 1), tokens + first_row), {}};
+  Residual stream{kernels::embedding(embeddings, tokens), {}};
   const std::vector<at::Tensor> lower_bounds = bounds_by_member();
   std::vector<KeysValues> keys_values(published);
   for (std::size_t depth = 0; depth < this->depth(); ++depth) {

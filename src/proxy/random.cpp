@@ -5,25 +5,21 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "kernels/random/mix.h"
+#include "kernels/random/random.h"
+
 namespace plait::proxy {
 namespace {
 
-constexpr std::uint64_t kGolden = 0x9E3779B97F4A7C15;
-constexpr std::uint64_t kMix1 = 0xBF58476D1CE4E5B9;
-constexpr std::uint64_t kMix2 = 0x94D049BB133111EB;
+using kernels::kGolden;
 
 std::uint64_t mix(std::uint64_t x) {
-  x = (x ^ (x >> 30)) * kMix1;
-  x = (x ^ (x >> 27)) * kMix2;
+  x = (x ^ (x >> 30)) * kernels::kMix1;
+  x = (x ^ (x >> 27)) * kernels::kMix2;
   return x ^ (x >> 31);
 }
 
 std::int64_t as_signed(std::uint64_t x) { return std::bit_cast<std::int64_t>(x); }
-
-/// int64 shifts are arithmetic: the mask makes them logical.
-at::Tensor shifted(const at::Tensor& x, std::int64_t bits) {
-  return x.bitwise_right_shift(bits).bitwise_and_(as_signed(~std::uint64_t{0} >> bits));
-}
 
 /// From here on first occurrences of independent draws are cheaper than sorting all n.
 constexpr std::int64_t kLarge = 256;
@@ -59,18 +55,12 @@ at::Tensor batch_keys(const std::vector<std::uint64_t>& seeds, std::uint64_t ste
   return upload(keys, device);
 }
 
-Random::Random(const at::Tensor& keys, Split split, std::int64_t batch)
-    : keys_(keys.unsqueeze(1)), split_(split), batch_(batch) {}
+Random::Random(const at::Tensor& keys, Split split, std::int64_t batch) : keys_(keys), split_(split), batch_(batch) {}
 
 at::Tensor Random::words(std::int64_t count) {
   const std::int64_t all = batch_ * count;
-  const at::Tensor counter = at::arange(used_ + 1, used_ + all + 1, integers()).mul_(as_signed(kGolden));
+  const at::Tensor x = kernels::random_words(keys_, used_, all);
   used_ += all;
-  at::Tensor x = keys_ + counter;  // [S, B * count]
-  x.bitwise_xor_(shifted(x, 30)).mul_(as_signed(kMix1));
-  x.bitwise_xor_(shifted(x, 27)).mul_(as_signed(kMix2));
-  // The last shift may stay arithmetic: it only clears the sign and flips bits by it.
-  x.bitwise_xor_(x.bitwise_right_shift(31));
   return x.view({seeds(), batch_, count});
 }
 
@@ -84,7 +74,7 @@ at::Tensor uniform_real(const at::Tensor& words) {
   return words.bitwise_right_shift(11).to(at::kDouble).add_(0.5).mul_(0x1p-52);
 }
 
-at::Tensor permutation(const at::Tensor& words) { return words.argsort(std::int64_t{-1}); }
+at::Tensor permutation(const at::Tensor& words) { return kernels::row_order(words); }
 
 std::int64_t distinct_words(std::int64_t n, std::int64_t count) {
   return draws_with_replacement(n, count) ? 2 * count + 8 : n;
@@ -96,12 +86,12 @@ at::Tensor distinct(const at::Tensor& words, std::int64_t n, std::int64_t count)
   // The first `count` different ones of m independent draws; fewer than `count` among 2 count + 8 of n >= 4 count do
   // not happen. Draw and place are packed into one number so that sorting needs no second gather.
   const std::int64_t m = words.size(-1);
-  const at::Tensor packed = std::get<0>((uniform_index(words, n) * m).add_(at::arange(m, words.options())).sort(-1));
+  const at::Tensor packed = kernels::sorted_rows((uniform_index(words, n) * m).add_(at::arange(m, words.options())));
   const at::Tensor value = packed.div(m, "floor");
   const at::Tensor place = packed - value * m;
   const at::Tensor repeats = value.narrow(-1, 1, m - 1).eq(value.narrow(-1, 0, m - 1));
   place.narrow(-1, 1, m - 1).add_(repeats, m);
-  return std::get<0>(place.mul_(n).add_(value).sort(-1)).narrow(-1, 0, count).remainder(n);
+  return kernels::sorted_rows(place.mul_(n).add_(value)).narrow(-1, 0, count).remainder(n);
 }
 
 at::Tensor distinct_power_law(const at::Tensor& words, double power, std::int64_t count) {
@@ -110,7 +100,7 @@ at::Tensor distinct_power_law(const at::Tensor& words, double power, std::int64_
   // Successive draws are the order of exponential clocks with these rates (Efraimidis and Spirakis 2006). In double, a
   // device that rounds log otherwise changes no order in practice.
   const at::Tensor scale = at::arange(1, n + 1, words.options().dtype(at::kDouble)).pow_(1 - power);  // 1 / rate
-  return uniform_real(words).log_().neg_().mul_(scale).argsort(std::int64_t{-1}).narrow(-1, 0, count);
+  return kernels::row_order(uniform_real(words).log_().neg_().mul_(scale)).narrow(-1, 0, count);
 }
 
 }  // namespace plait::proxy

@@ -32,7 +32,7 @@ class Random {
   std::vector<at::Tensor> words(std::initializer_list<std::int64_t> widths);
 
  private:
-  at::Tensor keys_;  ///< [S, 1]
+  at::Tensor keys_;  ///< [S]
   Split split_;
   std::int64_t batch_;
   std::int64_t used_ = 0;  ///< words given out per seed

@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
 #include "kernels/cross_entropy/cross_entropy.h"
+#include "kernels/embedding/embedding.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
+#include "kernels/random/random.h"
 #include "kernels/sequence/delta_inputs.h"
 #include "kernels/sequence/sequence.h"
 #include "src/proxy/adamw.h"
@@ -244,6 +246,43 @@ TEST_F(GpuTest, LinearCrossEntropyAgreesWithTheCpu) {
   }
 }
 
+TEST_F(GpuTest, RandomWordsAndOrdersAreThoseOfTheCpu) {
+  const at::Tensor keys = at::tensor({std::int64_t{5}, std::int64_t{-77}, INT64_MIN});
+  const at::Tensor words = kernels::random_words(keys, 12, 3000);
+  EXPECT_TRUE(kernels::random_words(keys.to(device), 12, 3000).to(at::kCPU).equal(words));
+  for (const std::int64_t width : {1, 2, 3, 31, 32, 33, 100, 512, 1000, 1024}) {
+    SCOPED_TRACE(width);
+    const at::Tensor x = words.narrow(1, 0, width).unsqueeze(0).expand({2, 3, width});
+    EXPECT_TRUE(kernels::sorted_rows(x.to(device)).to(at::kCPU).equal(std::get<0>(x.sort(-1))));
+    for (const at::Tensor& from : {x, x.to(at::kDouble).log1p_().nan_to_num_(-1).add_(at::arange(width, at::kDouble))})
+      EXPECT_TRUE(kernels::row_order(from.to(device)).to(at::kCPU).equal(from.argsort(std::int64_t{-1})));
+  }
+}
+
+TEST_F(GpuTest, EmbeddingsAgreeWithTheCpuAndTheirGradientsRepeat) {
+  for (const std::int64_t width : {32, 64, 128, 256, 48}) {
+    for (const auto& [classes, tokens] : {std::pair{7, 300}, {8192, 100}, {300, 1}, {1, 5000}}) {
+      SCOPED_TRACE(::testing::Message() << "width " << width << " classes " << classes << " tokens " << tokens);
+      at::manual_seed(3);
+      const at::Tensor table = at::randn({3, classes, width}), token = at::randint(classes, {3, 1, tokens}),
+                       dy = at::randn({3, 1, tokens, width});
+      const auto run = [&](at::Device on, const at::Tensor& dy) {
+        const at::Tensor weight = table.detach().to(on).requires_grad_();
+        const at::Tensor y = kernels::embedding(weight, token.to(on));
+        return std::pair{y.detach().to(at::kCPU), torch::autograd::grad({y}, {weight}, {dy.to(on)})[0].to(at::kCPU)};
+      };
+      // Sums of integers have one value in any order.
+      const auto [y, gradient] = run(device, dy.round());
+      const auto [expected, expected_gradient] = run(at::kCPU, dy.round());
+      EXPECT_TRUE(y.equal(expected));
+      EXPECT_TRUE(gradient.equal(expected_gradient));
+      if (width != 48) {
+        EXPECT_TRUE(run(device, dy).second.equal(run(device, dy).second));
+      }
+    }
+  }
+}
+
 TEST_F(GpuTest, AdamWStepsAsOnTheCpu) {
   // Three members; who has the second weight, with rows of one number, differs.
   const auto states = [](at::Device on) {
@@ -301,10 +340,7 @@ TEST_F(GpuTest, StepsLaunchedAsGraphsTrainAsTheSameStepsByOperations) {
     return out;
   };
   const std::vector<double> graphs = losses(true), operations = losses(false);
-  ASSERT_EQ(graphs.size(), operations.size());
-  // The gradient of the embeddings is summed by atomic additions, whose order differs from run to run.
-  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(graphs[i], operations[i], 2e-3 * operations[i]) << i;
-  for (std::size_t i = 0; i < graphs.size(); ++i) EXPECT_NEAR(graphs[i], operations[i], 0.1 * operations[i]) << i;
+  EXPECT_EQ(graphs, operations);
   for (std::size_t m = 0; m < 3; ++m) EXPECT_LT(graphs[graphs.size() - 3 + m], 0.9 * graphs[m]);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "kernels/random/random.h"
+
 namespace plait::proxy::tasks {
 namespace {
 
@@ -11,7 +13,7 @@ constexpr double kPower = 0.01;
 
 Queries power_law_queries(const at::Tensor& words, std::int64_t pairs) {
   const at::Tensor slots = distinct_power_law(words, kPower, pairs);
-  const at::Tensor packed = std::get<0>((slots * pairs).add_(at::arange(pairs, slots.options())).sort(-1));
+  const at::Tensor packed = kernels::sorted_rows((slots * pairs).add_(at::arange(pairs, slots.options())));
   const at::Tensor slot = packed.div(pairs, "floor");
   return {slot, packed - slot * pairs};
 }

@@ -1,0 +1,106 @@
+#include "kernels/common/launch.cuh"
+#include "kernels/embedding/embedding_cuda.h"
+
+namespace plait::kernels::cuda {
+namespace {
+
+constexpr int kThreads = 512, kClasses = 32, kEach = 4;
+constexpr int kTile = kThreads * kEach;  // tokens that a block reads at a time
+
+struct Found {
+  int token, of_class;
+};
+
+/// A block is kClasses classes of a member. It reads all tokens and lists, in their order, where its classes stand;
+/// then every so manieth of the list is summed by as many threads as there are columns.
+__global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGradient p) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  auto* const list = reinterpret_cast<Found*>(memory);                              // [2 * kTile]
+  auto* const sums = reinterpret_cast<float*>(memory + 2 * kTile * sizeof(Found));  // [lines, kClasses, D]
+  __shared__ int warp_counts[kThreads / 32];
+  const int thread = static_cast<int>(threadIdx.x), width = static_cast<int>(p.width);
+  const int lines = kThreads / width, line = thread / width, column = thread % width;
+  const std::int64_t member = blockIdx.y, first_class = static_cast<std::int64_t>(blockIdx.x) * kClasses;
+  const std::int64_t* const token = p.token + member * p.tokens;
+  const float* const dy = p.dy + member * p.tokens * p.width + column;
+  float* const mine = sums + line * kClasses * width + column;
+  for (int c = 0; c < kClasses; ++c) mine[c * width] = 0.0f;
+  int listed = 0;
+  const auto add_listed = [&] {
+    __syncthreads();
+    constexpr int kBatch = 8;
+    for (int i = line; i < listed; i += kBatch * lines) {
+      float x[kBatch];
+#pragma unroll
+      for (int j = 0; j < kBatch; ++j) {
+        const int at = i + j * lines;
+        x[j] = at < listed ? dy[static_cast<std::int64_t>(list[at].token) * p.width] : 0.0f;
+      }
+#pragma unroll
+      for (int j = 0; j < kBatch; ++j) {
+        const int at = i + j * lines;
+        if (at < listed) mine[list[at].of_class * width] += x[j];
+      }
+    }
+    listed = 0;
+    __syncthreads();
+  };
+  for (std::int64_t tile = 0; tile < p.tokens; tile += kTile) {
+    const int first = static_cast<int>(tile) + thread * kEach;
+    int of_class[kEach], count = 0;
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const std::int64_t c = first + i < p.tokens ? token[first + i] - first_class : -1;
+      of_class[i] = c >= 0 && c < kClasses ? static_cast<int>(c) : -1;
+      count += of_class[i] >= 0;
+    }
+    int before = count;  // of the threads up to this one
+#pragma unroll
+    for (int step = 1; step < 32; step *= 2) {
+      const int other = __shfl_up_sync(0xffffffffu, before, step);
+      if (thread % 32 >= step) before += other;
+    }
+    if (thread % 32 == 31) warp_counts[thread / 32] = before;
+    __syncthreads();
+    int at = listed + before - count, all = 0;
+#pragma unroll
+    for (int w = 0; w < kThreads / 32; ++w) {
+      if (w < thread / 32) at += warp_counts[w];
+      all += warp_counts[w];
+    }
+#pragma unroll
+    for (int i = 0; i < kEach; ++i)
+      if (of_class[i] >= 0) list[at++] = {first + i, of_class[i]};
+    listed += all;
+    if (listed > kTile) {
+      add_listed();
+    } else {
+      __syncthreads();  // the counts are written anew
+    }
+  }
+  add_listed();
+  const std::int64_t out = (member * p.classes + first_class) * p.width;
+  for (int i = thread; i < kClasses * width; i += kThreads) {
+    if (first_class + i / width >= p.classes) break;
+    float sum = 0.0f;
+    for (int l = 0; l < lines; ++l) sum += sums[l * kClasses * width + i];
+    p.d_weight[out + i] = sum;
+  }
+}
+
+}  // namespace
+}  // namespace plait::kernels::cuda
+
+extern "C" int plait_embedding_gradient(const PlaitEmbeddingGradient* p, CUstream_st* stream, char* text,
+                                        std::size_t text_bytes) {
+  using namespace plait::kernels::cuda;
+  const Message message{text, text_bytes};
+  if (p->width != 32 && p->width != 64 && p->width != 128 && p->width != 256) {
+    return message.say("embedding_gradient: width is %lld; 32, 64, 128 and 256 are supported",
+                       static_cast<long long>(p->width));
+  }
+  if (p->members * p->classes == 0) return 0;
+  const dim3 blocks(static_cast<unsigned>((p->classes + kClasses - 1) / kClasses), static_cast<unsigned>(p->members));
+  constexpr int kShared = 2 * kTile * static_cast<int>(sizeof(Found)) + kThreads * kClasses * 4;
+  return launch(embedding_gradient, "embedding_gradient", blocks, kThreads, kShared, *p, stream, message);
+}

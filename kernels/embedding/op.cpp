@@ -1,0 +1,51 @@
+#include "kernels/common/cuda_call.h"
+#include "kernels/embedding/embedding.h"
+
+namespace plait::kernels {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+at::Tensor look_up(const at::Tensor& weight, const at::Tensor& tokens) {
+  std::vector<std::int64_t> beside(static_cast<std::size_t>(tokens.dim()), 1);
+  beside[0] = -1;
+  // Where a member's rows begin when all are one table.
+  const at::Tensor first = at::arange(weight.size(0), tokens.options()).mul_(weight.size(1)).view(beside);
+  return at::embedding(weight.flatten(0, 1), tokens + first);
+}
+
+struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& weight, const at::Tensor& tokens) {
+    context->save_for_backward({tokens});
+    context->saved_data["classes"] = weight.size(1);
+    return look_up(weight, tokens);
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const at::Tensor tokens = context->get_saved_variables()[0].contiguous(), dy = dense(gradients[0]);
+    PlaitEmbeddingGradient arguments{};
+    arguments.members = tokens.size(0);
+    arguments.tokens = tokens.numel() / tokens.size(0);
+    arguments.classes = context->saved_data["classes"].toInt();
+    arguments.width = dy.size(-1);
+    const at::Tensor d_weight = at::empty({arguments.members, arguments.classes, arguments.width}, dy.options());
+    arguments.token = tokens.const_data_ptr<std::int64_t>();
+    arguments.dy = numbers(dy);
+    arguments.d_weight = numbers(d_weight);
+    enqueue(cuda_library().embedding_gradient, arguments, dy.device());
+    return {d_weight, {}};
+  }
+};
+
+}  // namespace
+
+at::Tensor embedding(const at::Tensor& weight, const at::Tensor& tokens) {
+  const std::int64_t width = weight.size(2);
+  const bool fits = weight.is_cuda() && weight.scalar_type() == at::kFloat &&
+                    tokens.numel() < (std::int64_t{1} << 31) &&
+                    (width == 32 || width == 64 || width == 128 || width == 256) && cuda_library().missing.empty();
+  return fits ? CudaEmbedding::apply(weight, tokens) : look_up(weight, tokens);
+}
+
+}  // namespace plait::kernels

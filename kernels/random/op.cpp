@@ -1,0 +1,64 @@
+#include <bit>
+
+#include "kernels/common/cuda_call.h"
+#include "kernels/random/mix.h"
+#include "kernels/random/random.h"
+
+namespace plait::kernels {
+namespace {
+
+std::int64_t as_signed(std::uint64_t x) { return std::bit_cast<std::int64_t>(x); }
+
+/// int64 shifts are arithmetic: the mask makes them logical.
+at::Tensor shifted(const at::Tensor& x, std::int64_t bits) {
+  return x.bitwise_right_shift(bits).bitwise_and_(as_signed(~std::uint64_t{0} >> bits));
+}
+
+bool fits_cuda_sort(const at::Tensor& x) {
+  return x.is_cuda() && x.numel() > 0 && x.size(-1) <= 1024 &&
+         (x.scalar_type() == at::kLong || x.scalar_type() == at::kDouble) && cuda_library().missing.empty();
+}
+
+at::Tensor cuda_sort(const at::Tensor& x, bool of_order) {
+  const at::Tensor from = dense(x), out = at::empty(from.sizes(), from.options().dtype(at::kLong));
+  PlaitSortRows arguments{};
+  arguments.width = from.size(-1);
+  arguments.rows = from.numel() / arguments.width;
+  arguments.of_doubles = from.scalar_type() == at::kDouble;
+  arguments.x = data(from);
+  (of_order ? arguments.order : arguments.values) = out.mutable_data_ptr<std::int64_t>();
+  enqueue(cuda_library().sort_rows, arguments, from.device());
+  return out;
+}
+
+}  // namespace
+
+at::Tensor random_words(const at::Tensor& keys, std::int64_t used, std::int64_t count) {
+  if (keys.is_cuda() && cuda_library().missing.empty()) {
+    const at::Tensor from = keys.contiguous(), out = at::empty({from.size(0), count}, from.options());
+    PlaitRandomWords arguments{};
+    arguments.streams = from.size(0);
+    arguments.words = count;
+    arguments.used = used;
+    arguments.keys = from.const_data_ptr<std::int64_t>();
+    arguments.x = out.mutable_data_ptr<std::int64_t>();
+    enqueue(cuda_library().random_words, arguments, from.device());
+    return out;
+  }
+  const at::Tensor counter = at::arange(used + 1, used + count + 1, keys.options()).mul_(as_signed(kGolden));
+  at::Tensor x = keys.unsqueeze(1) + counter;
+  x.bitwise_xor_(shifted(x, 30)).mul_(as_signed(kMix1));
+  x.bitwise_xor_(shifted(x, 27)).mul_(as_signed(kMix2));
+  // The last shift may stay arithmetic: it only clears the sign and flips bits by it.
+  return x.bitwise_xor_(x.bitwise_right_shift(31));
+}
+
+at::Tensor sorted_rows(const at::Tensor& x) {
+  return fits_cuda_sort(x) && x.scalar_type() == at::kLong ? cuda_sort(x, false) : std::get<0>(x.sort(-1));
+}
+
+at::Tensor row_order(const at::Tensor& x) {
+  return fits_cuda_sort(x) ? cuda_sort(x, true) : x.argsort(std::int64_t{-1});
+}
+
+}  // namespace plait::kernels
