@@ -52,6 +52,7 @@ struct Training {
   spec::Dim micro_batch = 1;  ///< sequences per pass of one replica
   Recompute recompute = Recompute::selective;
   int zero_stage = 1;  ///< split over the data ranks: 1 the optimizer's state, 2 gradients too, 3 weights too
+  spec::Dim interleave = 1;  ///< runs of layers that every pipeline stage holds (arXiv 2104.04473)
 };
 
 /// Bytes of one device. Weights in the model's dtype, gradients in fp32, optimizer: fp32 weights and AdamW's two

@@ -5,6 +5,7 @@
 
 #include "costmodel/cost_report.h"
 #include "costmodel/parallel_memory.h"
+#include "costmodel/parallel_time.h"
 #include "costmodel/speculative.h"
 #include "src/app/model_source.h"
 #include "src/report/line_chart.h"
@@ -29,6 +30,8 @@ struct CostedModel {
   costmodel::TrainingMemory training;
   costmodel::ServingMemory serving;
   spec::Dim largest_batch = 0;
+  std::optional<costmodel::TrainingTime> training_time{};  ///< nothing on devices without known links
+  std::optional<costmodel::ServingTime> serving_time{};
   std::optional<costmodel::SpeculativeCost> speculative{};  ///< drafted by the model's own recurrent part
 };
 

@@ -121,8 +121,8 @@ void run(const Options& options, Context& context) {
     return;
   }
   context.console.print(fmt::format(
-      "{} on {}, context {}, batch {}\n\n{}\nCounts are exact. Times and energies are estimates for one "
-      "device; in brackets their interval.\n",
+      "{} on {}, context {}, batch {}\n\n{}\nCounts are exact. Times and energies are estimates, in brackets "
+      "their interval; of one device where not said otherwise.\n",
       costed[0].named.model.name, setting.hardware.label, spec::format_size(setting.workload.context),
       setting.workload.batch, costed.size() > 1 ? comparison_text(costed, setting) : cost_text(costed[0], setting)));
 }
@@ -157,6 +157,8 @@ void add_cost(CLI::App& app, Context& context) {
   const std::string parallel = "Several devices";
   command->add_option("--tp", p.tensor, "tensor-parallel ranks")->group(parallel);
   command->add_option("--pp", p.pipeline, "pipeline stages")->group(parallel);
+  command->add_option("--interleave", options->training.interleave, "training: runs of layers per pipeline stage")
+      ->group(parallel);
   command->add_option("--dp", p.data, "data-parallel replicas")->group(parallel);
   command->add_option("--ep", p.expert, "ranks that experts are dealt over")->group(parallel);
   command->add_option("--cp", p.context, "ranks that a sequence is dealt over")->group(parallel);
