@@ -21,21 +21,23 @@ Placement place(const DeviceGroup& group, const HardwareProfile& hardware) {
 
 /// The slower of the two links that a collective uses at the same time.
 Op slower(double node_bytes, double network_bytes, const Placement& placement, const HardwareProfile& hardware) {
-  if (placement.devices <= 1) return {.kind = OpKind::node_collective, .launches = 0};
-  const auto seconds = [&](OpKind kind, double bytes) {
-    return bytes / (hardware.bandwidth(kind) * hardware.op_class(kind).bandwidth_efficiency);
-  };
-  const bool leaves = placement.nodes() > 1;
-  if (!leaves || seconds(OpKind::node_collective, node_bytes) > seconds(OpKind::network_collective, network_bytes)) {
-    return {.kind = OpKind::node_collective, .bytes = node_bytes};
-  }
+  const Op node{.kind = OpKind::node_collective, .bytes = node_bytes};
+  if (placement.nodes() == 1) return node;
   // A tree of nodes: small messages take one hop per level.
-  return {.kind = OpKind::network_collective,
-          .bytes = network_bytes,
-          .launches = std::max(1.0, std::ceil(std::log2(placement.nodes())))};
+  const Op network{.kind = OpKind::network_collective,
+                   .bytes = network_bytes,
+                   .launches = std::max(1.0, std::ceil(std::log2(placement.nodes())))};
+  const auto seconds = [&](const Op& op) {
+    const OpClass& c = hardware.op_class(op.kind);
+    return op.bytes / (hardware.bandwidth(op.kind) * c.bandwidth_efficiency) + op.launches * c.latency_s;
+  };
+  return seconds(node) > seconds(network) ? node : network;
 }
 
+constexpr Op kNothing{.kind = OpKind::node_collective, .launches = 0};
+
 Op ring(double rounds, double bytes, const DeviceGroup& group, const HardwareProfile& hardware) {
+  if (group.size == 1) return kNothing;
   const Placement placement = place(group, hardware);
   const double moved = rounds * bytes * (placement.devices - 1) / placement.devices;
   return slower(moved, moved / placement.in_node, placement, hardware);
@@ -51,11 +53,14 @@ Op all_gather(double bytes, const DeviceGroup& group, const HardwareProfile& har
   return ring(1, bytes, group, hardware);
 }
 
-Op all_to_all(double bytes, const DeviceGroup& group, const HardwareProfile& hardware) {
+Op dispatch(double bytes, double copies, const DeviceGroup& group, const HardwareProfile& hardware) {
+  if (group.size == 1) return kNothing;
   const Placement placement = place(group, hardware);
-  const double leaves = (placement.devices - placement.in_node) / placement.devices;
-  const double stays = (placement.in_node - 1) / placement.devices;
-  return slower(bytes * stays, bytes * leaves, placement, hardware);
+  const auto distinct = [&](double targets) { return targets * (1 - std::pow(1 - 1 / targets, copies)); };
+  const double nodes = placement.nodes();
+  const double devices = distinct(placement.devices);
+  return slower(bytes * devices * (placement.devices - 1) / placement.devices,
+                bytes * distinct(nodes) * (nodes - 1) / nodes, placement, hardware);
 }
 
 Op send(double bytes, const DeviceGroup& neighbours, const HardwareProfile& hardware) {

@@ -16,10 +16,12 @@ struct DeviceGroup {
 };
 
 /// Each of these is nothing to do (no launch) for a group of one. `bytes` are those of the whole tensor that is reduced
-/// or gathered, of what one device hands out in an all-to-all, and of one message. The profile must have links.
+/// or gathered, of the tokens of one device that are dispatched, and of one message. The profile must have links.
 Op all_reduce(double bytes, const DeviceGroup& group, const HardwareProfile& hardware);
 Op all_gather(double bytes, const DeviceGroup& group, const HardwareProfile& hardware);  ///< and reduce_scatter
-Op all_to_all(double bytes, const DeviceGroup& group, const HardwareProfile& hardware);
+/// Every token goes to `copies` devices drawn evenly, over the network once to each node that has one of them
+/// (DeepEP); so do the results on their way back.
+Op dispatch(double bytes, double copies, const DeviceGroup& group, const HardwareProfile& hardware);
 Op send(double bytes, const DeviceGroup& neighbours, const HardwareProfile& hardware);
 
 }  // namespace plait::costmodel

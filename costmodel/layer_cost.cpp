@@ -28,6 +28,7 @@ struct Job {
         device_tokens(tokens.approximate() / s.context),
         step_tokens(static_cast<double>(step)),
         weight_bytes(bytes_per_element(m.dtype)),
+        activation_bytes(activation_element_bytes(m)),
         kv_bytes(bytes_per_element(m.kv_dtype)),
         state_bytes(bytes_per_element(m.state_dtype)) {}
 
@@ -37,7 +38,8 @@ struct Job {
   Share share;
   double device_tokens;  // of a prefill, on one device
   double step_tokens;    // that a decode step adds to every sequence
-  double weight_bytes;   // bytes of one weight or activation
+  double weight_bytes;   // bytes of one weight
+  double activation_bytes;
   double kv_bytes;
   double state_bytes;
 };
@@ -64,11 +66,13 @@ void add_projections(const MixerShape& s, const Job& job, double tokens, OpList&
   ops.push_back(
       {.kind = OpKind::gemm,
        .flops = 2 * tokens * s.projections.approximate() / tensor,
-       .bytes = job.weight_bytes * (s.projections.approximate() + tokens * s.projection_io.approximate()) / tensor,
+       .bytes = (job.weight_bytes * s.projections.approximate() +
+                 job.activation_bytes * tokens * s.projection_io.approximate()) /
+                tensor,
        .launches = static_cast<double>(s.projection_kernels)});
   ops.push_back({.kind = OpKind::elementwise,
                  .flops = 2 * tokens * s.convolutions.approximate() / tensor,
-                 .bytes = job.weight_bytes * 2 * tokens * s.mixed_width.approximate() / tensor,
+                 .bytes = job.activation_bytes * 2 * tokens * s.mixed_width.approximate() / tensor,
                  .launches = 1});
 }
 
@@ -88,7 +92,7 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
     ops.push_back({.kind = OpKind::attention_prefill,
                    .flops = batch * causal_pairs(job.workload.context, s.attention.window).approximate() *
                             s.attention.prefill_pair_flops.approximate() / (tensor * job.share.context),
-                   .bytes = job.weight_bytes * tokens * s.attention.prefill_io_per_token.approximate() / tensor});
+                   .bytes = job.activation_bytes * tokens * s.attention.prefill_io_per_token.approximate() / tensor});
   }
   if (r.kernel != ChunkKernel::none) {
     const auto& kernel = chunk_kernel_time(r.kernel);
@@ -100,7 +104,7 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
     ops.push_back({.kind = OpKind::linear_prefill,
                    .flops = batch * core_prefill_flops(s, job.workload.context).approximate() /
                             (tensor * job.share.context),
-                   .bytes = (job.weight_bytes * tokens * 2 * (key_heads * key + heads * value) +
+                   .bytes = (job.activation_bytes * tokens * 2 * (key_heads * key + heads * value) +
                              job.state_bytes * batch * state_elements(s).approximate()) /
                             tensor,
                    .strands = batch * (heads / tensor) * std::ceil(value / kTile),
@@ -168,9 +172,16 @@ OpList channel_ops(const ChannelShape& s, const Job& job, double tokens) {
   OpList ops;
   ops.push_back({.kind = OpKind::gemm,
                  .flops = 2 * tokens * s.active_parameters().approximate() / tensor,
-                 .bytes = job.weight_bytes * (weights + tokens * (2 * d + 2 * hidden)) / tensor,
+                 .bytes = (job.weight_bytes * weights + job.activation_bytes * tokens * (2 * d + 2 * hidden)) / tensor,
                  .launches = static_cast<double>(s.products)});
-  ops.push_back({.kind = OpKind::elementwise, .bytes = job.weight_bytes * tokens * 2 * hidden / tensor, .launches = 1});
+  ops.push_back(
+      {.kind = OpKind::elementwise, .bytes = job.activation_bytes * tokens * 2 * hidden / tensor, .launches = 1});
+  if (s.experts > 0) {  // tokens are sorted by expert, and their results added up: each read and written
+    const double routed = static_cast<double>(s.active) * static_cast<double>(s.routed_width);
+    ops.push_back({.kind = OpKind::elementwise,
+                   .bytes = job.activation_bytes * tokens * 4 * routed / job.share.norms,
+                   .launches = 2});
+  }
   return ops;
 }
 
@@ -190,7 +201,7 @@ void add_channel_mixer(const ChannelShape& s, const Job& job, Totals& totals) {
 
 /// Norm before the sub-block and residual sum after it.
 Op block_op(const Job& job, double tokens) {
-  const double row = kBlockPasses * job.weight_bytes * static_cast<double>(job.model.d_model);
+  const double row = kBlockPasses * job.activation_bytes * static_cast<double>(job.model.d_model);
   return {.kind = OpKind::elementwise, .bytes = row * tokens / job.share.norms};
 }
 
@@ -230,13 +241,13 @@ std::vector<Op> layer_ops(const spec::LayerSpec& layer, const spec::ModelSpec& m
 OpList head_ops(const spec::ModelSpec& model, double rows, double tokens, const Share& share) {
   const auto d = static_cast<double>(model.d_model);
   const auto vocab = static_cast<double>(model.vocab_size);
-  const double element = bytes_per_element(model.dtype);
+  const double element = activation_element_bytes(model);
   OpList ops;
   ops.push_back({.kind = OpKind::elementwise, .bytes = 2 * element * d * tokens / share.norms});
   ops.push_back({.kind = OpKind::elementwise, .bytes = 2 * element * d * rows / share.norms});
   ops.push_back({.kind = OpKind::gemm,
                  .flops = 2 * rows * d * vocab / share.tensor,
-                 .bytes = element * (d * vocab + rows * (d + vocab)) / share.tensor});
+                 .bytes = (bytes_per_element(model.dtype) * d * vocab + element * rows * (d + vocab)) / share.tensor});
   return ops;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 #include "costmodel/mixers/mixer_shape.h"
@@ -32,6 +33,11 @@ std::vector<Op> layer_ops(const spec::LayerSpec& layer, const spec::ModelSpec& m
 /// What a model does outside its layers on one device: embeddings and final norm of `tokens` tokens, and the output
 /// head at `rows` of them.
 OpList head_ops(const spec::ModelSpec& model, double rows, double tokens, const Share& share);
+
+/// Narrow weights stand beside activations of 16 bits.
+inline double activation_element_bytes(const spec::ModelSpec& model) {
+  return static_cast<double>(std::max<spec::Dim>(16, spec::bits_of(model.dtype))) / 8;
+}
 
 /// Cores of attention are computed in the type of keys and values, everything else in the model's.
 inline spec::DType arithmetic_type(const Op& op, const spec::ModelSpec& model) {

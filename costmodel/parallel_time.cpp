@@ -57,7 +57,8 @@ class Device {
 
   const Share& share() const { return share_; }
   const Groups& groups() const { return groups_; }
-  double element() const { return bytes_per_element(model_.dtype); }
+  double element() const { return activation_element_bytes(model_); }
+  double weight() const { return bytes_per_element(model_.dtype); }
   /// Of the replica's batch on this device in one pass.
   double tokens(Phase phase) const {
     const auto batch = static_cast<double>(replica_.batch);
@@ -88,8 +89,10 @@ class Device {
     }
     if (const auto* moe = std::get_if<spec::MoE>(&layer.channel_mixer)) {
       const auto width = static_cast<double>(moe->latent_width > 0 ? moe->latent_width : model_.d_model);
-      const double dispatched = tokens(phase) * static_cast<double>(moe->active) * width * element() / share_.norms;
-      for (int i = 0; i < 2; ++i) add(all_to_all(dispatched, groups_.expert, hardware_));
+      const double token_bytes = tokens(phase) * width * element() / share_.norms;
+      for (int i = 0; i < 2; ++i) {
+        add(dispatch(token_bytes, static_cast<double>(moe->active), groups_.expert, hardware_));
+      }
     }
     if (p_.context > 1) {
       for_each_shape(layer, model_.d_model, [&](const MixerShape& s) { add(context_exchange(s, phase)); });
@@ -232,13 +235,14 @@ std::optional<TrainingTime> training_time(const spec::ModelSpec& model, const sp
     const auto expert_replicas = static_cast<double>(device.groups().expert_replicas.size);
     // Gradients are added up in fp32 by every micro-batch.
     work.compute += device.time(Op{.kind = OpKind::elementwise, .bytes = 2 * kFp32Bytes * (dense + expert)});
+    work.compute = kTrainingOverhead * work.compute;
     const double updated = training.zero_stage >= 1 ? dense / replicas + expert / expert_replicas : dense + expert;
     // AdamW reads gradient, weight and two moments in fp32, and writes the last three and the weight in its own type.
     const Estimate update =
-        device.time(Op{.kind = OpKind::elementwise, .bytes = (7 * kFp32Bytes + device.element()) * updated});
+        device.time(Op{.kind = OpKind::elementwise, .bytes = (7 * kFp32Bytes + device.weight()) * updated});
 
     const Estimate scatter = gathered(kFp32Bytes * dense, kFp32Bytes * expert);
-    const Estimate gather = gathered(device.element() * dense, device.element() * expert);
+    const Estimate gather = gathered(device.weight() * dense, device.weight() * expert);
     Estimate data = training.zero_stage >= 3 ? exposed(microbatches * (scatter + 2 * gather), microbatches * work.compute)
                                              : exposed(scatter + gather, work.compute);
     if (replicas <= 1 && expert_replicas <= 1) data = {};

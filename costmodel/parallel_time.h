@@ -21,10 +21,15 @@
 /// is long enough, and all others as waited for. `low` takes all as hidden, `high` none.
 namespace plait::costmodel {
 
+/// What a training framework takes beyond its operators: the mean over seven published rates of Llama 3 8B and 70B
+/// (Megatron-Bridge 25.11 and 26.02; marked as fitted in costmodel/VALIDATION.md).
+inline constexpr double kTrainingOverhead = 1.22;
+
 /// One optimizer step of Workload::batch sequences. The backward pass takes twice the forward's products and memory
 /// passes, three times its attention (2.5 times the FLOPs at 0.85 of the rate: FlashAttention-3, arXiv 2407.08608) and
 /// 2.5 times its recurrences (flash-linear-attention, HGRN and FlashQLA: 1.4 to 3). Recurrences run the kernels of
-/// flash-linear-attention where they are measured, because those of FlashInfer have no backward pass.
+/// flash-linear-attention where they are measured, because those of FlashInfer have no backward pass. All of it takes
+/// kTrainingOverhead times its operators.
 struct TrainingTime {
   Estimate step;
   Estimate communication;   ///< part of the step that devices wait for collectives

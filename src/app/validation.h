@@ -18,13 +18,14 @@ struct ExactCase {
 };
 std::vector<ExactCase> exact_cases();
 
-/// A published time of a whole model, and ours (validation_times.json). None of these numbers was used to fit anything.
+/// A published time of a whole model, and ours (validation_times.json).
 struct TimedCase {
   std::string name;
   std::string phase;  ///< prefill, decode, training
   std::string machine;
   std::string setting;  ///< type, batch, context, parallelism
   std::string source;
+  bool fitted = false;   ///< a constant was fitted to it (costmodel::kTrainingOverhead)
   double published = 0;  ///< seconds; tokens per second and device of training
   costmodel::Estimate estimated;
   double data_sheet = 0;  ///< the same with every operator at its machine's peak or bandwidth

@@ -19,7 +19,7 @@ using Run = std::function<void()>;
 constexpr std::int64_t kRotatedBytes = std::int64_t{256} << 20;
 constexpr std::int64_t kMostCopies = 32;
 constexpr double kLeastSeconds = 0.02;  ///< of one reading
-constexpr int kReadings = 7;
+constexpr int kReadings = 5;
 
 struct Inputs {
   std::vector<at::Tensor> tensors;
@@ -45,7 +45,7 @@ Inputs draw(const OperatorShape& s, at::Device device) {
       const std::array<spec::Dim, 4> sizes = {s.batch, length, s.heads, s.head_dim};
       const auto gates = at::TensorOptions(at::kFloat).device(device);
       Inputs in{{kernels::l2norm(normal(sizes)), kernels::l2norm(normal(sizes)), normal(sizes),
-                 -at::rand({s.batch, length, s.heads}, gates), at::rand({s.batch, length, s.heads}, gates)}};
+                 -at::rand({s.batch, length, s.heads}, gates), at::rand({s.batch, length, s.heads}, options)}};
       if (decode) in.tensors.push_back(at::randn({s.batch, s.heads, s.head_dim, s.head_dim}, gates));
       return in;
     }
@@ -85,10 +85,15 @@ double seconds_of(const Run& work, at::Device device) {
 OperatorTime measure_operator(const OperatorShape& shape, at::Device device) {
   const at::NoGradGuard no_gradients;
   at::manual_seed(1);
-  std::vector<Inputs> inputs = {draw(shape, device)};
+  std::vector<Inputs> inputs;
+  inputs.reserve(kMostCopies);
+  inputs.push_back(draw(shape, device));
   const std::int64_t copies = std::clamp<std::int64_t>(kRotatedBytes / std::max<std::int64_t>(1, bytes_of(inputs[0])), 1,
                                                        kMostCopies);
-  while (static_cast<std::int64_t>(inputs.size()) < copies) inputs.push_back(draw(shape, device));
+  while (static_cast<std::int64_t>(inputs.size()) < copies) {
+    Inputs& copy = inputs.emplace_back();
+    for (const at::Tensor& tensor : inputs.front().tensors) copy.tensors.push_back(tensor.clone());
+  }
   const Run round = [&] {
     for (const Inputs& in : inputs) run_once(shape, in);
   };

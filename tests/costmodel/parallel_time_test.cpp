@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
+
 #include "costmodel/collective.h"
 #include "tests/costmodel/models.h"
 
@@ -134,12 +136,22 @@ TEST(CollectiveTest, ARingMovesTwiceAllButOnesOwnShare) {
 
 TEST(CollectiveTest, BetweenNodesEveryDeviceCarriesItsShare) {
   // 16 devices on two nodes: eight adapters a node.
-  const Op reduce = all_reduce(8e6, {.size = 16}, h100());
+  const Op reduce = all_reduce(8e3, {.size = 16}, h100());
   EXPECT_EQ(reduce.kind, OpKind::network_collective);
-  EXPECT_DOUBLE_EQ(reduce.bytes, 2 * 8e6 * 15 / 16 / 8);
+  EXPECT_DOUBLE_EQ(reduce.bytes, 2 * 8e3 * 15 / 16 / 8);
+  EXPECT_EQ(all_reduce(8e3, {.size = 64}, h100()).launches, 3) << "a tree of eight nodes";
   // The same number, each on a node of its own.
   EXPECT_DOUBLE_EQ(all_reduce(8e6, {.size = 16, .stride = 8}, h100()).bytes, 2 * 8e6 * 15 / 16);
-  EXPECT_DOUBLE_EQ(all_to_all(8e6, {.size = 16}, h100()).bytes, 8e6 / 2);
+}
+
+TEST(CollectiveTest, ATokenGoesOnceToEveryNodeThatHasOneOfItsExperts) {
+  // 8 copies over 16 devices of two nodes: both nodes nearly always, one of them the token's own.
+  const Op op = dispatch(1e6, 8, {.size = 16}, h100());
+  EXPECT_EQ(op.kind, OpKind::network_collective);
+  EXPECT_NEAR(op.bytes, 1e6 * 2 * (1 - 1.0 / 256) / 2, 1);
+  const Op inside = dispatch(1e6, 8, {.size = 8}, h100());
+  EXPECT_EQ(inside.kind, OpKind::node_collective);
+  EXPECT_NEAR(inside.bytes, 1e6 * 8 * (1 - std::pow(7.0 / 8, 8)) * 7 / 8, 1);
 }
 
 }  // namespace

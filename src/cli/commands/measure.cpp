@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
+#include "search/objective.h"
 #include "src/app/model_source.h"
 #include "src/cli/commands.h"
 #include "src/report/number_format.h"
@@ -19,13 +21,19 @@ struct Options {
   std::string hardware;
   std::string out = "operators.csv";
   bool quick = false;
+  std::vector<std::string> ops;
 };
 
 void run(const Options& options, Context& context) {
   require_folder(options.out);
   const costmodel::HardwareProfile hardware = app::read_hardware(options.hardware);
   const proxy::Backend& backend = proxy::backend();
-  const std::vector<proxy::OperatorShape> shapes = app::measured_shapes(hardware, options.quick);
+  std::vector<proxy::OperatorShape> shapes = app::measured_shapes(hardware, options.quick);
+  if (!options.ops.empty()) {
+    std::erase_if(shapes, [&](const proxy::OperatorShape& shape) {
+      return std::ranges::find(options.ops, search::name_of(shape.op)) == options.ops.end();
+    });
+  }
   const auto start = std::chrono::steady_clock::now();
   bool by_host = false;
   const std::vector<app::MeasuredRow> rows =
@@ -69,6 +77,9 @@ void add_measure(CLI::App& app, Context& context) {
       ->required();
   command->add_option("--out", options->out, "the table (CSV)")->capture_default_str();
   command->add_flag("--quick", options->quick, "fewer and smaller shapes");
+  std::vector<std::string> names;
+  for (const auto& [op, name] : enum_names(proxy::MeasuredOp{})) names.emplace_back(name);
+  command->add_option("--op", options->ops, "this operator alone; may be repeated")->check(CLI::IsMember(names));
   command->footer(
       "Products and attention run in LibTorch, recurrences and norms in plait's kernels (backend plait). bf16, states "
       "fp32.\n"
