@@ -398,13 +398,19 @@ std::vector<Fit> calibrate(std::span<const Measurement> measurements, const Hard
 
 void write_constants(std::span<const Fit> fits, spec::OrderedJson& profile) {
   const std::string own = profile.value("backend", "");
+  std::string fitted;
   for (const Fit& fit : fits) {
     if (!fit.after) continue;
+    fitted += fmt::format("{}{} ({})", fitted.empty() ? "" : ", ", op_kind_name(fit.kind), fit.backend);
     const bool other = fit.kind == OpKind::linear_prefill && !own.empty() && fit.backend != own;
     spec::OrderedJson& target = other ? profile["backends"][fit.backend] : profile;
     spec::OrderedJson& classes = other ? target : target["op_classes"];
     classes[std::string(op_kind_name(fit.kind))] = json_of(fit.constants);
     if (fit.chunk_times) target["chunk_times"] = json_of(*fit.chunk_times);
+  }
+  if (!fitted.empty()) {
+    profile["calibration"] =
+        fmt::format("plait calibrate fitted {}. All else: {}", fitted, profile.value("calibration", "not calibrated."));
   }
 }
 

@@ -42,8 +42,8 @@ Timeline head_timeline(const spec::ModelSpec& model, double rows, double tokens,
 }
 
 /// Sums one member over the layers on top of the model's own share.
-template <class Member>
-std::int64_t total(const std::vector<LayerCost>& layers, Member LayerCost::*member, std::int64_t own,
+template <class Cost>
+std::int64_t total(const std::vector<LayerCost>& layers, std::int64_t Cost::*member, std::int64_t own,
                    const char* name) {
   Count sum = own;
   for (const auto& layer : layers) sum += layer.*member;

@@ -71,9 +71,9 @@ struct HardwareProfile {
   std::array<std::optional<Quantity>, enum_names(spec::DType{}).size()> sparse_peak_flops_per_s;
   Quantity bandwidth_bytes_per_s;  ///< main memory (HBM, GDDR, LPDDR)
   Quantity memory_bytes;
-  Quantity l2_bytes;       ///< last-level cache; 0 when not given
-  Quantity compute_units;  ///< SMs, CUs or cores
-  Quantity power_w;        ///< power limit; 0 when not given
+  Quantity l2_bytes;           ///< last-level cache; 0 when not given
+  Quantity compute_units;      ///< SMs, CUs or cores
+  Quantity power_w;            ///< power limit; 0 when not given
   std::optional<Links> links;  ///< absent: no times on several devices
 
   std::array<OpClass, kOpKinds> op_classes;  ///< by OpKind

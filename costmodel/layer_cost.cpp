@@ -63,13 +63,12 @@ struct Totals {
 /// Projections and elementwise passes of `tokens` tokens. In decoding the weights are read for a few tokens only.
 void add_projections(const MixerShape& s, const Job& job, double tokens, OpList& ops) {
   const double tensor = job.share.tensor;
-  ops.push_back(
-      {.kind = OpKind::gemm,
-       .flops = 2 * tokens * s.projections.approximate() / tensor,
-       .bytes = (job.weight_bytes * s.projections.approximate() +
-                 job.activation_bytes * tokens * s.projection_io.approximate()) /
-                tensor,
-       .launches = static_cast<double>(s.projection_kernels)});
+  ops.push_back({.kind = OpKind::gemm,
+                 .flops = 2 * tokens * s.projections.approximate() / tensor,
+                 .bytes = (job.weight_bytes * s.projections.approximate() +
+                           job.activation_bytes * tokens * s.projection_io.approximate()) /
+                          tensor,
+                 .launches = static_cast<double>(s.projection_kernels)});
   ops.push_back({.kind = OpKind::elementwise,
                  .flops = 2 * tokens * s.convolutions.approximate() / tensor,
                  .bytes = job.activation_bytes * 2 * tokens * s.mixed_width.approximate() / tensor,
@@ -101,16 +100,16 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
     const auto key_heads = static_cast<double>(r.key_heads == 0 ? r.heads : r.key_heads);
     const bool measured_tile = r.kernel == ChunkKernel::elementwise_scan || (key == kTile && value == kTile);
     const auto heads = static_cast<double>(r.heads);
-    ops.push_back({.kind = OpKind::linear_prefill,
-                   .flops = batch * core_prefill_flops(s, job.workload.context).approximate() /
-                            (tensor * job.share.context),
-                   .bytes = (job.activation_bytes * tokens * 2 * (key_heads * key + heads * value) +
-                             job.state_bytes * batch * state_elements(s).approximate()) /
-                            tensor,
-                   .strands = batch * (heads / tensor) * std::ceil(value / kTile),
-                   .chunks = std::ceil(static_cast<double>(job.workload.context) / (kChunk * job.share.context)),
-                   .chunk_factor = kernel.factor * std::max(1.0, key / kTile),
-                   .kernel_error = kernel.relative_error + (measured_tile ? 0.0 : 0.5)});
+    ops.push_back(
+        {.kind = OpKind::linear_prefill,
+         .flops = batch * core_prefill_flops(s, job.workload.context).approximate() / (tensor * job.share.context),
+         .bytes = (job.activation_bytes * tokens * 2 * (key_heads * key + heads * value) +
+                   job.state_bytes * batch * state_elements(s).approximate()) /
+                  tensor,
+         .strands = batch * (heads / tensor) * std::ceil(value / kTile),
+         .chunks = std::ceil(static_cast<double>(job.workload.context) / (kChunk * job.share.context)),
+         .chunk_factor = kernel.factor * std::max(1.0, key / kTile),
+         .kernel_error = kernel.relative_error + (measured_tile ? 0.0 : 0.5)});
   }
   return ops;
 }
@@ -124,11 +123,10 @@ OpList decode_ops(const MixerShape& s, const Job& job) {
   add_projections(s, job, tokens, ops);
   ops.back().bytes += moved * job.kv_bytes * batch * s.conv_window.approximate() / tensor;
   if (s.attention.cached_per_token.approximate() > 0) {
-    ops.push_back({.kind = OpKind::attention_decode,
-                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate() /
-                            (tensor * job.share.context),
-                   .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate() /
-                            kv_ranks(s, job)});
+    ops.push_back(
+        {.kind = OpKind::attention_decode,
+         .flops = tokens * core_decode_flops(s, job.workload.context).approximate() / (tensor * job.share.context),
+         .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate() / kv_ranks(s, job)});
   }
   if (s.recurrence.kernel != ChunkKernel::none) {
     ops.push_back({.kind = OpKind::state_decode,
@@ -165,8 +163,7 @@ void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& total
 OpList channel_ops(const ChannelShape& s, const Job& job, double tokens) {
   const double tensor = job.share.tensor;
   const double expert = job.share.expert;
-  const double weights =
-      s.dense.approximate() + s.expert.approximate() * expected_experts(s, tokens * expert) / expert;
+  const double weights = s.dense.approximate() + s.expert.approximate() * expected_experts(s, tokens * expert) / expert;
   const double hidden = s.hidden.approximate();
   const double d = static_cast<double>(job.model.d_model);
   OpList ops;

@@ -9,7 +9,8 @@
 
 namespace plait::costmodel {
 
-/// What one device does of a layer: one part in each of these (Parallelism). Embedding-wide passes are split by `norms`.
+/// What one device does of a layer: one part in each of these (Parallelism). Embedding-wide passes are split by
+/// `norms`.
 struct Share {
   double tensor = 1;
   double expert = 1;

@@ -152,8 +152,8 @@ void validate(const Parallelism& p, const spec::ModelSpec& model, const std::str
   }
 }
 
-void validate(const Training& training, const Parallelism& p, const spec::Workload& workload, const std::string& path,
-              spec::Problems& problems) {
+void validate(const Training& training, const Parallelism& p, const spec::ModelSpec& model,
+              const spec::Workload& workload, const std::string& path, spec::Problems& problems) {
   if (training.micro_batch < 1 || training.micro_batch > workload.batch) {
     problems.add(spec::join_path(path, "micro_batch"),
                  fmt::format("is {}; allowed are 1 to the batch, {}", training.micro_batch, workload.batch));
@@ -167,6 +167,9 @@ void validate(const Training& training, const Parallelism& p, const spec::Worklo
   } else if (training.interleave > 1 && p.pipeline == 1) {
     problems.add(spec::join_path(path, "interleave"),
                  fmt::format("is {}, but there is one pipeline stage", training.interleave));
+  } else {
+    require_division(static_cast<Dim>(model.layout.size()) / p.pipeline, training.interleave, "the layers of a stage",
+                     "interleave", spec::join_path(path, "interleave"), problems);
   }
   require_division(workload.batch, p.data * training.micro_batch, "the batch", "data x micro_batch", path, problems);
   require_division(workload.context, p.context, "the context", "context ranks", path, problems);
@@ -204,9 +207,8 @@ TrainingMemory training_memory(const spec::ModelSpec& model, const spec::Workloa
                           ? p.pipeline - stage
                           : 2 * (p.pipeline - stage - 1) + (training.interleave - 1) * p.pipeline + 1;
     const Dim chunks = std::min(ahead, microbatches * training.interleave);
-    memory.activations =
-        (split(kept * chunks, training.interleave, "training_memory.activations") + largest)
-            .exact("training_memory.activations");
+    memory.activations = (split(kept * chunks, training.interleave, "training_memory.activations") + largest)
+                             .exact("training_memory.activations");
     const Count held = size_of(weights.dense, model.dtype);
     const Count held_expert = size_of(weights.expert, model.dtype);
     const bool split_weights = training.zero_stage >= 3;

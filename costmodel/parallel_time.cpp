@@ -114,8 +114,8 @@ class Device {
         return all_reduce(batch * s.attention.output.approximate() / share_.tensor * kFp32Bytes, groups_.context,
                           hardware_);
       }
-      const auto seen = static_cast<double>(
-          s.attention.window > 0 ? std::min(s.attention.window, replica_.context) : replica_.context);
+      const auto seen = static_cast<double>(s.attention.window > 0 ? std::min(s.attention.window, replica_.context)
+                                                                   : replica_.context);
       return all_gather(batch * seen * s.attention.cached_per_token.approximate() * element() / share_.tensor,
                         groups_.context, hardware_);
     }
@@ -180,7 +180,8 @@ Estimate waited(const Estimate& waiting) { return {waiting.value, 0, waiting.hig
 
 HardwareProfile for_training(const HardwareProfile& hardware) {
   constexpr std::string_view kTrainable = "fla";
-  const bool known = std::ranges::any_of(hardware.other_backends, [](const Backend& b) { return b.name == kTrainable; });
+  const bool known =
+      std::ranges::any_of(hardware.other_backends, [](const Backend& b) { return b.name == kTrainable; });
   return known ? with_backend(hardware, kTrainable) : hardware;
 }
 
@@ -243,8 +244,9 @@ std::optional<TrainingTime> training_time(const spec::ModelSpec& model, const sp
 
     const Estimate scatter = gathered(kFp32Bytes * dense, kFp32Bytes * expert);
     const Estimate gather = gathered(device.weight() * dense, device.weight() * expert);
-    Estimate data = training.zero_stage >= 3 ? exposed(microbatches * (scatter + 2 * gather), microbatches * work.compute)
-                                             : exposed(scatter + gather, work.compute);
+    Estimate data = training.zero_stage >= 3
+                        ? exposed(microbatches * (scatter + 2 * gather), microbatches * work.compute)
+                        : exposed(scatter + gather, work.compute);
     if (replicas <= 1 && expert_replicas <= 1) data = {};
 
     const Estimate per_microbatch = work.compute + waited(work.waits);

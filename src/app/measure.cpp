@@ -52,12 +52,8 @@ std::vector<OperatorShape> measured_shapes(const costmodel::HardwareProfile& har
     for (const Dim width : {1024, 4096}) shapes.push_back({.op = MeasuredOp::rms_norm, .m = rows, .n = width});
   }
   const auto heads = [&](MeasuredOp op, Dim batch, Dim tokens, Dim count, Dim key_heads) {
-    shapes.push_back({.op = op,
-                      .batch = batch,
-                      .tokens = tokens,
-                      .heads = count,
-                      .key_heads = key_heads,
-                      .head_dim = 128});
+    shapes.push_back(
+        {.op = op, .batch = batch, .tokens = tokens, .heads = count, .key_heads = key_heads, .head_dim = 128});
   };
   for (const Dim tokens : {512, 1024, 2048, 4096, 8192, 16384}) {
     for (const Dim batch : {1, 8}) heads(MeasuredOp::attention_prefill, batch, tokens, 32, 8);
@@ -73,7 +69,7 @@ std::vector<OperatorShape> measured_shapes(const costmodel::HardwareProfile& har
   for (const Dim batch : {1, 8, 32, 64, 128, 256, 512}) heads(MeasuredOp::gated_delta_net_decode, batch, 1, 32, 32);
 
   const double most_seconds = quick ? 0.02 : 0.2;
-  const double most_bytes = std::min(hardware.memory_bytes.value / 8, quick ? 64e6 : 8e9);
+  const double most_bytes = std::min(hardware.memory_bytes.value / 8, quick ? 300e6 : 8e9);
   std::erase_if(shapes, [&](const OperatorShape& s) {
     return least_seconds(s, hardware) > most_seconds || bytes_of(s) > most_bytes;
   });

@@ -20,7 +20,7 @@
 namespace plait::embedded {
 std::span<const spec::EmbeddedFile> validation_files();
 std::span<const spec::EmbeddedFile> validation_time_files();
-}
+}  // namespace plait::embedded
 
 namespace plait::app {
 namespace {
@@ -142,7 +142,8 @@ spec::ModelSpec model_of(const spec::Json& row) {
 
 /// The members of a case that differ from the defaults.
 template <class T>
-T read_members(const spec::Json& row, const char* key, std::initializer_list<std::pair<const char*, spec::Dim T::*>> of) {
+T read_members(const spec::Json& row, const char* key,
+               std::initializer_list<std::pair<const char*, spec::Dim T::*>> of) {
   T value;
   if (!row.contains(key)) return value;
   for (const auto& [name, member] : of) value.*member = row.at(key).value(name, value.*member);
@@ -162,8 +163,7 @@ costmodel::Estimate time_of(const Setting& s, const std::string& phase, const Ha
         .value()
         .tokens_per_s_per_device;
   }
-  const costmodel::ServingTime time =
-      costmodel::serving_time(s.model, s.workload, s.parallelism, hardware).value();
+  const costmodel::ServingTime time = costmodel::serving_time(s.model, s.workload, s.parallelism, hardware).value();
   if (phase == "prefill") return time.prefill;
   if (phase == "decode") return time.decode_step;
   throw std::logic_error("validation case with the phase " + phase);
@@ -203,8 +203,7 @@ std::string whole_models() {
                         number(c.estimated.low, c.phase), number(c.estimated.high, c.phase), 100 * ours,
                         100 * (c.data_sheet / c.published - 1), source - sources.begin() + 1);
   }
-  std::string summary =
-      "| phase | cases | data sheet | plait | within its interval |\n|---|---|---|---|---|\n";
+  std::string summary = "| phase | cases | data sheet | plait | within its interval |\n|---|---|---|---|---|\n";
   for (const auto& [group, of] : errors) {
     summary += fmt::format("| {} | {} | {} | {} | {} of {} |\n", group, of.first.size(), percent(of.second),
                            percent(of.first), inside[group], of.first.size());
@@ -223,19 +222,18 @@ std::vector<TimedCase> timed_cases() {
     using T = costmodel::Training;
     Setting s{.model = model_of(row),
               .workload = {.context = row.at("context"), .batch = row.at("batch")},
-              .parallelism = read_members<P>(row, "parallelism",
-                                             {{"tensor", &P::tensor},
-                                              {"pipeline", &P::pipeline},
-                                              {"data", &P::data},
-                                              {"expert", &P::expert}}),
-              .training = read_members<T>(row, "training",
-                                          {{"micro_batch", &T::micro_batch}, {"interleave", &T::interleave}})};
+              .parallelism = read_members<P>(
+                  row, "parallelism",
+                  {{"tensor", &P::tensor}, {"pipeline", &P::pipeline}, {"data", &P::data}, {"expert", &P::expert}}),
+              .training =
+                  read_members<T>(row, "training", {{"micro_batch", &T::micro_batch}, {"interleave", &T::interleave}})};
     if (row.contains("training")) s.training.zero_stage = row.at("training").value("zero_stage", s.training.zero_stage);
     for (const auto& [type, name] : enum_names(spec::DType{})) {
       if (name == row.at("dtype").get<std::string>()) s.model.dtype = type;
     }
     HardwareProfile hardware = costmodel::find_hardware(row.at("hardware").get<std::string>());
-    if (row.contains("backend")) hardware = costmodel::with_backend(std::move(hardware), row.at("backend").get<std::string>());
+    if (row.contains("backend"))
+      hardware = costmodel::with_backend(std::move(hardware), row.at("backend").get<std::string>());
     TimedCase c{.name = row.at("name"),
                 .phase = row.at("phase"),
                 .machine = hardware.name,
@@ -298,10 +296,12 @@ std::string validation_page() {
       "operator at the machine's peak or bandwidth and nothing lost to launches.\n\n"
       "Servers are slower than their operators: a first token also waits for tokenizer, scheduler and the host's "
       "launches (20 to 50 ms here), a step for scheduling and sampling, and products of narrow types and of small "
-      "experts reach a smaller share of the peak than the large bf16 products that the constants come from. Prefill and "
+      "experts reach a smaller share of the peak than the large bf16 products that the constants come from. Prefill "
+      "and "
       "decode estimates are for the model alone, and their intervals for operators, not for servers.\n\n"
       "After a first look at these cases three rules without a constant were added: activations keep 16 bits beside "
-      "narrow weights, a token crosses the network once per node whatever experts it visits there, and sorting tokens by "
+      "narrow weights, a token crosses the network once per node whatever experts it visits there, and sorting tokens "
+      "by "
       "expert is traffic.\n\n{}",
       exact_table(), times_table(), whole_models());
 }

@@ -140,8 +140,7 @@ Rows totals(const CostedModel& costed, const CostSetting& setting) {
       {"traffic of a decode step", bytes_text(report.decode_hbm_bytes)},
       {"prefill (TTFT)", estimate_text(report.prefill, "s")},
       {"decode step (TPOT)", estimate_text(report.decode_step, "s")},
-      {"tokens per second",
-       rate_text({batch / step, batch / report.decode_step.high, batch / report.decode_step.low})},
+      {"tokens per second", rate_text({batch / step, batch / report.decode_step.high, batch / report.decode_step.low})},
   };
   if (setting.hardware.power_w.value > 0) {
     rows.emplace_back("energy of a prefill", estimate_text(report.prefill_energy, "J"));
@@ -350,10 +349,11 @@ CostedModel cost_of(const app::NamedModel& named, const CostSetting& setting) {
   const auto& [hardware, workload, parallelism, training, speculation] = setting;
   spec::Problems problems;
   costmodel::validate(parallelism, named.model, "parallelism", problems);
-  if (problems.empty()) costmodel::validate(training, parallelism, workload, "training", problems);
+  if (problems.empty()) costmodel::validate(training, parallelism, named.model, workload, "training", problems);
   if (speculation) costmodel::validate(*speculation, "speculation", problems);
   problems.throw_if_any();
-  CostedModel costed{named, costmodel::cost_report(named.model, workload, hardware),
+  CostedModel costed{named,
+                     costmodel::cost_report(named.model, workload, hardware),
                      costmodel::training_memory(named.model, workload, parallelism, training),
                      costmodel::serving_memory(named.model, workload, parallelism),
                      costmodel::largest_batch(named.model, workload, parallelism, hardware),

@@ -88,8 +88,8 @@ OperatorTime measure_operator(const OperatorShape& shape, at::Device device) {
   std::vector<Inputs> inputs;
   inputs.reserve(kMostCopies);
   inputs.push_back(draw(shape, device));
-  const std::int64_t copies = std::clamp<std::int64_t>(kRotatedBytes / std::max<std::int64_t>(1, bytes_of(inputs[0])), 1,
-                                                       kMostCopies);
+  const std::int64_t copies =
+      std::clamp<std::int64_t>(kRotatedBytes / std::max<std::int64_t>(1, bytes_of(inputs[0])), 1, kMostCopies);
   while (static_cast<std::int64_t>(inputs.size()) < copies) {
     Inputs& copy = inputs.emplace_back();
     for (const at::Tensor& tensor : inputs.front().tensors) copy.tensors.push_back(tensor.clone());
@@ -116,7 +116,11 @@ OperatorTime measure_operator(const OperatorShape& shape, at::Device device) {
   const int rounds = std::clamp(static_cast<int>(kLeastSeconds / std::max(once, 1e-9)), 1, 1000);
   std::vector<double> readings;
   for (int reading = 0; reading < kReadings; ++reading) {
-    readings.push_back(seconds_of([&] { for (int i = 0; i < rounds; ++i) work(); }, device));
+    readings.push_back(seconds_of(
+        [&] {
+          for (int i = 0; i < rounds; ++i) work();
+        },
+        device));
   }
   std::ranges::nth_element(readings, readings.begin() + kReadings / 2);
   time.seconds = readings[kReadings / 2] / (rounds * static_cast<double>(inputs.size()));

@@ -37,8 +37,8 @@ struct OperatorShape {
 };
 
 struct OperatorTime {
-  double seconds = 0;   ///< median of the runs
-  bool graphed = false; ///< launched as a CUDA graph, without the host's time for each kernel
+  double seconds = 0;    ///< median of the runs
+  bool graphed = false;  ///< launched as a CUDA graph, without the host's time for each kernel
 };
 
 }  // namespace plait::proxy

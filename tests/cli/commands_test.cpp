@@ -12,9 +12,9 @@ using ::testing::HasSubstr;
 TEST(HelpTest, EveryCommandExplainsItself) {
   const Result help = run_plait("--help");
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command :
-       {"search", "show", "cost", "measure", "calibrate", "validation", "export", "import", "validate", "mixers", "hardware",
-        "strategies", "prior", "doctor", "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
+  for (const char* command : {"search", "show", "cost", "measure", "calibrate", "validation", "export", "import",
+                              "validate", "mixers", "hardware", "strategies", "prior", "doctor", "proxy", "tasks",
+                              "reproduce", "export-weights", "import-weights"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
     const Result result = run_plait(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
@@ -168,11 +168,12 @@ TEST(CostTest, SaysWhatOneLayerLessOfAKindChanges) {
   const auto fewer = run_plait("cost '(GGG*)x5GGGG' --model examples/model-1b.json --json").json();
   for (const auto& change : json["if_one_layer_changed"]) {
     if (change["becomes_mixer"] != "gated_delta_net") continue;
-    EXPECT_EQ(change["parameters"].get<std::int64_t>(), fewer["parameters"]["total"].get<std::int64_t>() -
-                                                            json["parameters"]["total"].get<std::int64_t>());
-    EXPECT_NEAR(change["decode_step_s"].get<double>(), fewer["time"]["decode_step_s"]["value"].get<double>() -
-                                                           json["time"]["decode_step_s"]["value"].get<double>(),
-                1e-12);
+    EXPECT_EQ(change["parameters"].get<std::int64_t>(),
+              fewer["parameters"]["total"].get<std::int64_t>() - json["parameters"]["total"].get<std::int64_t>());
+    EXPECT_NEAR(
+        change["decode_step_s"].get<double>(),
+        fewer["time"]["decode_step_s"]["value"].get<double>() - json["time"]["decode_step_s"]["value"].get<double>(),
+        1e-12);
   }
   EXPECT_EQ(json["if_one_layer_changed"].size(), 2u);
   EXPECT_EQ(run_plait("cost '*x24' --model examples/model-1b.json --json").json()["if_one_layer_changed"].size(), 1u);

@@ -53,8 +53,7 @@ TEST(AllocationTest, CostingALayerAllocatesNothing) {
   const auto hardware = h100();
   const auto spec = model(512, 1000);
   for (const spec::LayerSpec& layer : every_mixer()) {
-    EXPECT_EQ(allocations_of([&] { layer_cost(layer, spec, {}, hardware); }), 0)
-        << spec::mixer_info(layer.mixer).name;
+    EXPECT_EQ(allocations_of([&] { layer_cost(layer, spec, {}, hardware); }), 0) << spec::mixer_info(layer.mixer).name;
   }
 }
 

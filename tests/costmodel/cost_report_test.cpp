@@ -161,6 +161,31 @@ RC_GTEST_PROP(CostReportTest, AWindowThatCoversTheContextCostsWhatFullAttentionC
             layer_cost({.mixer = full}, spec, workload, h100()));
 }
 
+RC_GTEST_PROP(CostReportTest, DecodingAConstantStateMovesTheSameBytesAtAnyContext, ()) {
+  const auto any = layer(*rc::gen::inRange<std::size_t>(0, kMixers), 512);
+  RC_PRE(spec::state_kind(any.mixer) == spec::StateKind::constant);
+  const Dim batch = *rc::gen::inRange<Dim>(1, 64);
+  const auto at = [&](Dim context) {
+    return layer_cost(any, model(512, 100), {.context = context, .batch = batch}, h100());
+  };
+  const auto near = at(*rc::gen::inRange<Dim>(1, 10'000));
+  const auto far = at(*rc::gen::inRange<Dim>(10'000, 2'000'000));
+  RC_ASSERT(near.decode_hbm_bytes == far.decode_hbm_bytes);
+  RC_ASSERT(near.decode_step == far.decode_step);
+  RC_ASSERT(near.state_bytes == far.state_bytes);
+  RC_ASSERT(far.kv_cache_bytes == 0);
+}
+
+RC_GTEST_PROP(CostReportTest, CachesThatGrowAreLinearInTheContext, ()) {
+  const auto any = layer(*rc::gen::inRange<std::size_t>(0, kMixers), 512);
+  RC_PRE(spec::state_kind(any.mixer) == spec::StateKind::grows);
+  const auto bytes = [&](Dim context) {
+    return layer_cost(any, model(512, 100), {.context = context}, h100()).kv_cache_bytes;
+  };
+  const Dim context = *rc::gen::inRange<Dim>(1, 2'000'000);
+  RC_ASSERT(bytes(context) == context * bytes(1));
+}
+
 RC_GTEST_PROP(CostReportTest, NoCountFallsWhenADimensionGrows, ()) {
   const auto index = *rc::gen::inRange<std::size_t>(0, kMixers);
   auto workload = arbitrary_workload();

@@ -116,8 +116,8 @@ TEST(ParallelTimeTest, NothingIsSaidAboutDevicesWithoutKnownLinks) {
 
 TEST(ParallelTimeTest, ExpertParallelismReadsFewerExpertsAndSendsTokens) {
   auto spec = model(2048, 32000);
-  spec.layout.layers.assign(
-      4, {.mixer = attention(16, 16, 128), .channel_mixer = spec::MoE{.experts = 64, .active = 8, .expert_width = 1024}});
+  spec.layout.layers.assign(4, {.mixer = attention(16, 16, 128),
+                                .channel_mixer = spec::MoE{.experts = 64, .active = 8, .expert_width = 1024}});
   const spec::Workload workload{.context = 1024, .batch = 64};
   const auto dense = serving_time(spec, workload, {.data = 8}, h100()).value();
   const auto dealt = serving_time(spec, workload, {.data = 8, .expert = 8}, h100()).value();

@@ -31,7 +31,8 @@ std::string read_text(const std::string& file) {
 }
 
 std::string percent(const std::optional<ErrorSummary>& errors) {
-  return errors ? fmt::format("{:.1f} / {:.1f} %", 100 * errors->mean, 100 * errors->median) : "too few rows";
+  return errors && errors->rows > 0 ? fmt::format("{:.1f} / {:.1f} %", 100 * errors->mean, 100 * errors->median)
+                                    : "too few rows";
 }
 
 std::string constants_text(const Fit& fit) {

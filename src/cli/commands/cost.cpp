@@ -33,7 +33,8 @@ struct Options {
 spec::Dim size_option(const std::string& option, const std::string& text) {
   const std::optional<spec::Dim> size = spec::parse_size(text);
   if (!size || *size < 1 || *size > kMaxContext) {
-    throw UsageError(fmt::format("{}: \"{}\" is not a size; write an integer, or 32k or 2M", option, text));
+    throw UsageError(
+        fmt::format("{}: \"{}\" is not a size from 1 to 2^40; write an integer, or 32k or 2M", option, text));
   }
   return *size;
 }
