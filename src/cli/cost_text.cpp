@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "costmodel/layer_ops.h"
 #include "costmodel/megatron.h"
 #include "costmodel/published_counts.h"
 #include "src/cli/console.h"
@@ -329,6 +330,38 @@ spec::OrderedJson replacements_json(const CostedModel& costed, const CostSetting
   return out;
 }
 
+/// Calls `visit(layer, phase, op, timeline)` for the operators of every kind of layer; `timeline` ran that one alone.
+template <class Visit>
+void for_each_operator(const CostedModel& costed, const CostSetting& setting, Visit visit) {
+  using costmodel::Phase;
+  const spec::ModelSpec& model = costed.named.model;
+  for (const std::size_t i : distinct_layers(model.layout)) {
+    for (const auto& [phase, name] : {std::pair{Phase::prefill, "prefill"}, std::pair{Phase::decode, "decode"}}) {
+      for (const costmodel::Op& op : costmodel::layer_ops(model.layout.layers[i], model, setting.workload, phase, {})) {
+        costmodel::Timeline timeline;
+        timeline.add(op, setting.hardware, costmodel::arithmetic_type(op, model));
+        visit(i, std::string_view(name), op, timeline);
+      }
+    }
+  }
+}
+
+spec::OrderedJson operators_json(const CostedModel& costed, const CostSetting& setting) {
+  spec::OrderedJson out = spec::OrderedJson::array();
+  for_each_operator(costed, setting,
+                    [&](std::size_t layer, std::string_view phase, const costmodel::Op& op, const auto& timeline) {
+                      out.push_back({{"layer", layer},
+                                     {"phase", phase},
+                                     {"class", costmodel::op_kind_name(op.kind)},
+                                     {"flops", op.flops},
+                                     {"bytes", op.bytes},
+                                     {"launches", op.launches},
+                                     {"seconds", estimate_json(timeline.time())},
+                                     {"bound", search::name_of(timeline.bound())}});
+                    });
+  return out;
+}
+
 struct SweepQuantity {
   std::string_view name;
   std::string_view label;
@@ -412,6 +445,7 @@ spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& settin
                              {"prefill_bound", search::name_of(layer.prefill_bound)},
                              {"decode_bound", search::name_of(layer.decode_bound)}});
   }
+  out["operators"] = operators_json(costed, setting);
   out["if_one_layer_changed"] = replacements_json(costed, setting);
   return out;
 }
@@ -419,6 +453,20 @@ spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& settin
 std::string cost_text(const CostedModel& costed, const CostSetting& setting) {
   return format_rows(totals(costed, setting)) + '\n' + device_title(setting) + '\n' +
          format_rows(device_rows(costed, setting)) + '\n' + layer_table(costed) + replacement_table(costed, setting);
+}
+
+std::string operator_text(const CostedModel& costed, const CostSetting& setting) {
+  std::vector<std::vector<std::string>> rows = {
+      {"layer", "mixer", "phase", "class", "work", "traffic", "launches", "time", "bound by"}};
+  for_each_operator(
+      costed, setting, [&](std::size_t layer, std::string_view phase, const costmodel::Op& op, const auto& timeline) {
+        const auto& mixer = costed.named.model.layout.layers[layer].mixer;
+        rows.push_back({fmt::format("{}", layer), std::string(spec::mixer_info(mixer).name), std::string(phase),
+                        std::string(costmodel::op_kind_name(op.kind)), format_value(op.flops, "flops"),
+                        format_value(op.bytes, "bytes"), fmt::format("{}", op.launches),
+                        format_value(timeline.time().value, "s"), std::string(search::name_of(timeline.bound()))});
+      });
+  return fmt::format("\nOperators of each kind of layer, in order\n{}", format_table(rows, {0, 4, 5, 6, 7}));
 }
 
 std::string comparison_text(const std::vector<CostedModel>& costed, const CostSetting& setting) {

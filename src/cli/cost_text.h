@@ -43,6 +43,9 @@ spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& settin
 /// Totals, one table row per run of equal layers, and what replacing one layer by another of the layout changes.
 std::string cost_text(const CostedModel& costed, const CostSetting& setting);
 
+/// Every operator of every kind of layer: what it does, moves and takes, in prefill and in a decode step.
+std::string operator_text(const CostedModel& costed, const CostSetting& setting);
+
 /// The totals of several layouts side by side.
 std::string comparison_text(const std::vector<CostedModel>& costed, const CostSetting& setting);
 

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdint>
+#include <map>
 
 #include "tests/cli/program.h"
 
@@ -161,6 +162,20 @@ TEST(CostTest, GivesTrainingAndServingTimesOnSeveralDevices) {
   const Result laptop = run_plait("cost qwen3_5_9b --hardware laptop --tp 2");
   EXPECT_EQ(laptop.exit_code, 0);
   EXPECT_THAT(laptop.out, HasSubstr("not known: the profile laptop_cpu has no links"));
+}
+
+TEST(CostTest, OperatorsOfALayerAddUpToItsTimes) {
+  const auto json = run_plait("cost '(GGG*)x6' --model examples/model-1b.json --json").json();
+  std::map<std::pair<std::size_t, std::string>, double> seconds;
+  for (const auto& op : json["operators"]) {
+    seconds[{op["layer"], op["phase"]}] += op["seconds"]["value"].get<double>();
+  }
+  EXPECT_EQ(seconds.size(), 4u);
+  for (const auto& [of, sum] : seconds) {
+    const auto& layer = json["layers"][of.first];
+    EXPECT_EQ(sum, layer[of.second == "prefill" ? "prefill_s" : "decode_step_s"]["value"].get<double>());
+  }
+  EXPECT_THAT(run_plait("cost Gx4 --model examples/model-1b.json --operators").out, HasSubstr("state_decode"));
 }
 
 TEST(CostTest, SaysWhatOneLayerLessOfAKindChanges) {
