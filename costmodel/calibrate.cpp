@@ -115,6 +115,21 @@ void read_gemm(Row& row, Measurement& out) {
   out.shape = fmt::format("{} x {} x {}", m, n, k);
 }
 
+/// Bytes over one device's link, whatever the machine: the ring of `collective.h` within a node.
+void read_all_reduce(Row& row, Measurement& out) {
+  const auto devices = static_cast<double>(row.dim("devices"));
+  const auto elements = static_cast<double>(row.dim("elements"));
+  out.op = {.kind = OpKind::node_collective, .bytes = 2 * 2 * elements * (devices - 1) / devices};
+  out.shape = fmt::format("{} elements, {} devices", elements, devices);
+}
+
+void read_rms_norm(Row& row, Measurement& out) {
+  const auto m = static_cast<double>(row.dim("m"));
+  const auto n = static_cast<double>(row.dim("n"));
+  out.op = {.kind = OpKind::elementwise, .bytes = 2 * 2 * m * n};
+  out.shape = fmt::format("{} x {}", m, n);
+}
+
 struct OpName {
   std::string_view name;
   void (*read)(Row&, Measurement&);
@@ -125,6 +140,8 @@ constexpr OpName kOps[] = {
     {"attention_decode", [](Row& row, Measurement& out) { read_attention(row, false, out); }},
     {"gated_delta_net_prefill", [](Row& row, Measurement& out) { read_gated_delta_net(row, true, out); }},
     {"gated_delta_net_decode", [](Row& row, Measurement& out) { read_gated_delta_net(row, false, out); }},
+    {"rms_norm", read_rms_norm},
+    {"all_reduce", read_all_reduce},
 };
 
 double round_to_three_digits(double value) { return std::stod(fmt::format("{:.2e}", value)); }
@@ -381,13 +398,19 @@ std::vector<Fit> calibrate(std::span<const Measurement> measurements, const Hard
 
 void write_constants(std::span<const Fit> fits, spec::OrderedJson& profile) {
   const std::string own = profile.value("backend", "");
+  std::string fitted;
   for (const Fit& fit : fits) {
     if (!fit.after) continue;
+    fitted += fmt::format("{}{} ({})", fitted.empty() ? "" : ", ", op_kind_name(fit.kind), fit.backend);
     const bool other = fit.kind == OpKind::linear_prefill && !own.empty() && fit.backend != own;
     spec::OrderedJson& target = other ? profile["backends"][fit.backend] : profile;
     spec::OrderedJson& classes = other ? target : target["op_classes"];
     classes[std::string(op_kind_name(fit.kind))] = json_of(fit.constants);
     if (fit.chunk_times) target["chunk_times"] = json_of(*fit.chunk_times);
+  }
+  if (!fitted.empty()) {
+    profile["calibration"] =
+        fmt::format("plait calibrate fitted {}. All else: {}", fitted, profile.value("calibration", "not calibrated."));
   }
 }
 

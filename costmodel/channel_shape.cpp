@@ -31,7 +31,8 @@ ChannelShape shape_of(const spec::MoE& m, Dim d_model) {
   shape.dense = Count(d_model) * m.experts + matrices * d_model * m.shared_width;
   if (m.shared_gate && m.shared_width > 0) shape.dense += d_model;
   if (m.latent_width > 0) shape.dense += Count(2) * d_model * m.latent_width;
-  shape.expert = matrices * (m.latent_width > 0 ? m.latent_width : d_model) * m.expert_width;
+  shape.routed_width = m.latent_width > 0 ? m.latent_width : d_model;
+  shape.expert = matrices * shape.routed_width * m.expert_width;
   shape.experts = m.experts;
   shape.active = m.active;
   shape.product = Count(m.active) * m.expert_width + m.shared_width;

@@ -10,10 +10,11 @@ struct ChannelShape {
   Count dense;   ///< weights that every token meets: a dense MLP; of experts the router and the shared expert
   Count expert;  ///< weights of one routed expert
   spec::Dim experts = 0;
-  spec::Dim active = 0;  ///< routed experts per token
-  Count hidden;          ///< activations per token between the products, gate included
-  Count product;         ///< activations per token after the gate or activation function
-  int products = 0;      ///< kernel launches of its matrix products
+  spec::Dim active = 0;        ///< routed experts per token
+  spec::Dim routed_width = 0;  ///< of the vector that a routed expert takes and gives
+  Count hidden;                ///< activations per token between the products, gate included
+  Count product;               ///< activations per token after the gate or activation function
+  int products = 0;            ///< kernel launches of its matrix products
 
   Count parameters() const { return dense + expert * experts; }
   Count active_parameters() const { return dense + expert * active; }

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <variant>
 
+#include "costmodel/layer_ops.h"
 #include "costmodel/size_of.h"
 
 namespace plait::costmodel {
@@ -35,23 +36,14 @@ Dim lower_bound_width(const spec::LayerSpec& layer, Dim d_model) {
 
 /// Output head over `rows` tokens, final norm and embedding lookup.
 Timeline head_timeline(const spec::ModelSpec& model, double rows, double tokens, const HardwareProfile& hardware) {
-  const auto d = static_cast<double>(model.d_model);
-  const auto vocab = static_cast<double>(model.vocab_size);
-  const double element = static_cast<double>(spec::bits_of(model.dtype)) / 8;
   Timeline timeline;
-  timeline.add({.kind = OpKind::elementwise, .bytes = 2 * element * d * tokens, .launches = 1}, hardware, model.dtype);
-  timeline.add({.kind = OpKind::elementwise, .bytes = 2 * element * d * rows, .launches = 1}, hardware, model.dtype);
-  timeline.add({.kind = OpKind::gemm,
-                .flops = 2 * rows * d * vocab,
-                .bytes = element * (d * vocab + rows * (d + vocab)),
-                .launches = 1},
-               hardware, model.dtype);
+  for (const Op& op : head_ops(model, rows, tokens, {})) timeline.add(op, hardware, model.dtype);
   return timeline;
 }
 
 /// Sums one member over the layers on top of the model's own share.
-template <class Member>
-std::int64_t total(const std::vector<LayerCost>& layers, Member LayerCost::*member, std::int64_t own,
+template <class Cost>
+std::int64_t total(const std::vector<LayerCost>& layers, std::int64_t Cost::*member, std::int64_t own,
                    const char* name) {
   Count sum = own;
   for (const auto& layer : layers) sum += layer.*member;

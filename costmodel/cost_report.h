@@ -28,29 +28,36 @@
 ///   decode_step             one token for every sequence of the batch.
 ///   *_hbm_bytes             main-memory traffic of the two, every operator reading its inputs and writing its outputs
 ///                           once; experts as expected (expected_experts), rounded to whole bytes per layer.
+///                           Activations have the model's dtype, but 16 bits at least.
 ///   *_energy                joules of the two: an estimate, see roofline.h.
 ///
 /// A layer with `kv_from` has no key and value projections and no cache, but reads the other layer's. A layer with
 /// `weights_from` has no parameters (they are counted once, where they are), but computes and reads as any other.
 namespace plait::costmodel {
 
-/// What one layer costs: block norms, token mixer, channel mixer.
-struct LayerCost {
-  std::size_t index = 0;
-  std::int64_t parameters = 0;
-  std::int64_t active_parameters = 0;  ///< without the experts that a token does not visit
+/// What layers, the model's share and their sum all have.
+struct Costs {
   std::int64_t weights_bytes = 0;
-  std::int64_t kv_cache_bytes = 0;
-  std::int64_t state_bytes = 0;
   std::int64_t forward_flops = 0;
   std::int64_t training_flops = 0;
   std::int64_t decode_flops_per_token = 0;
-  Estimate prefill;
-  Estimate decode_step;
   std::int64_t prefill_hbm_bytes = 0;
   std::int64_t decode_hbm_bytes = 0;
+  Estimate prefill;
+  Estimate decode_step;
   Estimate prefill_energy;
   Estimate decode_energy;
+
+  bool operator==(const Costs&) const = default;
+};
+
+/// What one layer costs: block norms, token mixer, channel mixer.
+struct LayerCost : Costs {
+  std::size_t index = 0;
+  std::int64_t parameters = 0;
+  std::int64_t active_parameters = 0;  ///< without the experts that a token does not visit
+  std::int64_t kv_cache_bytes = 0;
+  std::int64_t state_bytes = 0;
   Bound prefill_bound = Bound::compute;
   Bound decode_bound = Bound::memory;
 
@@ -67,19 +74,9 @@ struct ModelParameters {
   std::int64_t total() const { return embedding + head + final_norm + lower_bounds; }
 };
 
-/// What belongs to no layer.
-struct ModelCost {
+/// What belongs to no layer: embedding, final norm, and the output head, whose products count tied or not.
+struct ModelCost : Costs {
   ModelParameters parameters;
-  std::int64_t weights_bytes = 0;
-  std::int64_t forward_flops = 0;  ///< the output head's, tied or not
-  std::int64_t training_flops = 0;
-  std::int64_t decode_flops_per_token = 0;
-  Estimate prefill;
-  Estimate decode_step;
-  std::int64_t prefill_hbm_bytes = 0;
-  std::int64_t decode_hbm_bytes = 0;
-  Estimate prefill_energy;
-  Estimate decode_energy;
 };
 
 struct ParameterCount {
@@ -89,23 +86,12 @@ struct ParameterCount {
 };
 
 /// Every total is the sum over `layers` plus `model`.
-struct CostReport {
+struct CostReport : Costs {
   std::vector<LayerCost> layers;
   ModelCost model;
-
   ParameterCount parameters;
-  std::int64_t weights_bytes = 0;
   std::int64_t kv_cache_bytes = 0;
   std::int64_t state_bytes = 0;
-  std::int64_t forward_flops = 0;
-  std::int64_t training_flops = 0;
-  std::int64_t decode_flops_per_token = 0;
-  Estimate prefill;
-  Estimate decode_step;
-  std::int64_t prefill_hbm_bytes = 0;
-  std::int64_t decode_hbm_bytes = 0;
-  Estimate prefill_energy;
-  Estimate decode_energy;
 };
 
 /// A decode step adds `step_tokens` tokens to every sequence: 1, or the drafts to be checked and one more (see

@@ -37,29 +37,10 @@ void subtract(LayoutTotals& sum, const LayoutTotals& row) {
   for_each_member(sum, row, [](auto& a, const auto& b) { a -= b; });
 }
 
-template <class Cost>
-LayoutTotals row_of(const Cost& cost, std::int64_t parameters, std::int64_t active, std::int64_t kv,
-                    std::int64_t state) {
-  return {.parameters = parameters,
-          .active_parameters = active,
-          .weights_bytes = cost.weights_bytes,
-          .kv_cache_bytes = kv,
-          .state_bytes = state,
-          .forward_flops = cost.forward_flops,
-          .training_flops = cost.training_flops,
-          .decode_flops_per_token = cost.decode_flops_per_token,
-          .prefill_hbm_bytes = cost.prefill_hbm_bytes,
-          .decode_hbm_bytes = cost.decode_hbm_bytes,
-          .prefill = cost.prefill,
-          .decode_step = cost.decode_step,
-          .prefill_energy = cost.prefill_energy,
-          .decode_energy = cost.decode_energy};
-}
-
 }  // namespace
 
 LayoutTotals totals_of(const CostReport& report) {
-  return row_of(report, report.parameters.total, report.parameters.active, report.kv_cache_bytes, report.state_bytes);
+  return {report, report.parameters.total, report.parameters.active, report.kv_cache_bytes, report.state_bytes};
 }
 
 CostTable::CostTable(const spec::ModelSpec& model, std::size_t slots, std::span<const spec::LayerSpec> candidates,
@@ -70,10 +51,10 @@ CostTable::CostTable(const spec::ModelSpec& model, std::size_t slots, std::span<
   LayoutTotals most;
   for (const spec::LayerSpec& candidate : candidates) {
     const LayerCost cost = layer_cost(candidate, model, workload, hardware);
-    layers_.push_back(row_of(cost, cost.parameters, cost.active_parameters, cost.kv_cache_bytes, cost.state_bytes));
+    layers_.push_back({cost, cost.parameters, cost.active_parameters, cost.kv_cache_bytes, cost.state_bytes});
     uniform.layout.layers.assign(slots, candidate);
     const ModelCost outside = model_cost(uniform, workload, hardware);
-    outside_.push_back(row_of(outside, outside.parameters.total(), outside.parameters.total(), 0, 0));
+    outside_.push_back({outside, outside.parameters.total(), outside.parameters.total(), 0, 0});
     lower_bounds_.push_back(outside.parameters.lower_bounds);
     outside_varies_ = outside_varies_ || lower_bounds_.back() != lower_bounds_.front();
     // Where every layout of one candidate fits, with the widest share outside, so does every mixture.

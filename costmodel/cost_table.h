@@ -11,21 +11,11 @@
 namespace plait::costmodel {
 
 /// The totals of a CostReport, equal to it to the last bit.
-struct LayoutTotals {
+struct LayoutTotals : Costs {
   std::int64_t parameters = 0;
   std::int64_t active_parameters = 0;
-  std::int64_t weights_bytes = 0;
   std::int64_t kv_cache_bytes = 0;
   std::int64_t state_bytes = 0;
-  std::int64_t forward_flops = 0;
-  std::int64_t training_flops = 0;
-  std::int64_t decode_flops_per_token = 0;
-  std::int64_t prefill_hbm_bytes = 0;
-  std::int64_t decode_hbm_bytes = 0;
-  Estimate prefill;
-  Estimate decode_step;
-  Estimate prefill_energy;
-  Estimate decode_energy;
 
   bool operator==(const LayoutTotals&) const = default;
 };

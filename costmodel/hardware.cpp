@@ -25,8 +25,9 @@ constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
     {"4090", "rtx4090"},  {"laptop", "laptop_cpu"}, {"phone", "phone_soc"},
 };
 
-constexpr std::array<std::string_view, kOpKinds> kOpNames = {"gemm",           "attention_prefill", "attention_decode",
-                                                             "linear_prefill", "state_decode",      "elementwise"};
+constexpr std::array<std::string_view, kOpKinds> kOpNames = {
+    "gemm",         "attention_prefill", "attention_decode", "linear_prefill",
+    "state_decode", "elementwise",       "node_collective",  "network_collective"};
 
 constexpr double kHuge = 1e20;
 
@@ -39,7 +40,7 @@ OpClass uncalibrated(OpKind kind) {
                                 : vector ? 0.05
                                          : 0.4,
           .bandwidth_efficiency = 0.8,
-          .latency_s = 5e-6,
+          .latency_s = is_collective(kind) ? 20e-6 : 5e-6,
           .relative_error = 0.5,
           .source = "uncalibrated default"};
 }
@@ -149,6 +150,18 @@ void read_backends(spec::ObjectReader& reader, HardwareProfile& profile) {
   }
 }
 
+std::optional<Links> read_links(spec::ObjectReader& reader) {
+  const spec::Json* json = reader.get("links");
+  if (json == nullptr) return std::nullopt;
+  spec::ObjectReader fields(*json, reader.path("links"), reader.problems());
+  Links links;
+  links.node_bytes_per_s = required_quantity(fields, "node_bytes_per_s");
+  links.node_devices = required_quantity(fields, "node_devices");
+  links.network_bytes_per_s = required_quantity(fields, "network_bytes_per_s");
+  fields.finish();
+  return links;
+}
+
 const spec::EmbeddedFile* find_file(std::string_view name_or_alias) {
   std::string_view name = name_or_alias;
   for (const auto& [alias, full] : kAliases) {
@@ -172,6 +185,11 @@ const spec::EmbeddedFile* find_file(std::string_view name_or_alias) {
 }  // namespace
 
 std::string_view op_kind_name(OpKind kind) { return kOpNames[static_cast<std::size_t>(kind)]; }
+
+double HardwareProfile::bandwidth(OpKind op) const {
+  if (!is_collective(op)) return bandwidth_bytes_per_s.value;
+  return op == OpKind::node_collective ? links.value().node_bytes_per_s.value : links.value().network_bytes_per_s.value;
+}
 
 double HardwareProfile::peak(spec::DType type) const {
   for (const auto candidate : {type, spec::DType::bf16, spec::DType::fp16, spec::DType::fp32}) {
@@ -240,6 +258,7 @@ HardwareProfile hardware_from_json(const spec::Json& json, const std::string& pa
   profile.compute_units = required_quantity(reader, "compute_units");
   profile.l2_bytes = optional_quantity(reader, "l2_bytes");
   profile.power_w = optional_quantity(reader, "power_w");
+  profile.links = read_links(reader);
   read_op_classes(reader, profile);
   profile.chunk_times = read_chunk_times(reader);
   read_backends(reader, profile);

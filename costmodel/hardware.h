@@ -45,6 +45,13 @@ struct ChunkTimes {
   std::string source;
 };
 
+/// How a device reaches others: in its node, and from node to node. Bytes per second of one device in one direction.
+struct Links {
+  Quantity node_bytes_per_s;
+  Quantity node_devices;  ///< that reach each other at that rate
+  Quantity network_bytes_per_s;
+};
+
 /// Times of chunked recurrences with one library's kernels.
 struct Backend {
   std::string name;  ///< "flashinfer", "fla"
@@ -64,9 +71,10 @@ struct HardwareProfile {
   std::array<std::optional<Quantity>, enum_names(spec::DType{}).size()> sparse_peak_flops_per_s;
   Quantity bandwidth_bytes_per_s;  ///< main memory (HBM, GDDR, LPDDR)
   Quantity memory_bytes;
-  Quantity l2_bytes;       ///< last-level cache; 0 when not given
-  Quantity compute_units;  ///< SMs, CUs or cores
-  Quantity power_w;        ///< power limit; 0 when not given
+  Quantity l2_bytes;           ///< last-level cache; 0 when not given
+  Quantity compute_units;      ///< SMs, CUs or cores
+  Quantity power_w;            ///< power limit; 0 when not given
+  std::optional<Links> links;  ///< absent: no times on several devices
 
   std::array<OpClass, kOpKinds> op_classes;  ///< by OpKind
   std::optional<ChunkTimes> chunk_times;     ///< absent: recurrences are bound by op_classes alone
@@ -76,6 +84,9 @@ struct HardwareProfile {
   std::string calibration;   ///< in words: what the constants were fitted on
 
   const OpClass& op_class(OpKind op) const { return op_classes[static_cast<std::size_t>(op)]; }
+
+  /// What the bytes of a class of operators are divided by: main memory, or a link, which must be given.
+  double bandwidth(OpKind op) const;
 
   /// Peak of a type; a type without a peak of its own is computed in bf16, then fp16, then fp32 (weights in a narrow
   /// format are expanded before the product). Every profile has one of the three.

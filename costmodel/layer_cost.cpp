@@ -20,23 +20,32 @@ double bytes_per_element(spec::DType type) { return static_cast<double>(spec::bi
 
 /// Everything that is the same for all parts of one layer.
 struct Job {
-  Job(const spec::ModelSpec& m, const spec::Workload& w, Dim step)
+  Job(const spec::ModelSpec& m, const spec::Workload& w, Dim step, const Share& s = {})
       : model(m),
         workload(w),
         tokens(Count(w.batch) * w.context),
+        share(s),
+        device_tokens(tokens.approximate() / s.context),
         step_tokens(static_cast<double>(step)),
         weight_bytes(bytes_per_element(m.dtype)),
+        activation_bytes(activation_element_bytes(m)),
         kv_bytes(bytes_per_element(m.kv_dtype)),
         state_bytes(bytes_per_element(m.state_dtype)) {}
 
   const spec::ModelSpec& model;
   const spec::Workload& workload;
   Count tokens;
-  double step_tokens;   // that a decode step adds to every sequence
-  double weight_bytes;  // bytes of one weight or activation
+  Share share;
+  double device_tokens;  // of a prefill, on one device
+  double step_tokens;    // that a decode step adds to every sequence
+  double weight_bytes;   // bytes of one weight
+  double activation_bytes;
   double kv_bytes;
   double state_bytes;
 };
+
+/// Of a decode step.
+double decode_tokens(const Job& job) { return static_cast<double>(job.workload.batch) * job.step_tokens; }
 
 /// Exact sums over the parts of a layer, and its two timelines.
 struct Totals {
@@ -53,18 +62,27 @@ struct Totals {
 
 /// Projections and elementwise passes of `tokens` tokens. In decoding the weights are read for a few tokens only.
 void add_projections(const MixerShape& s, const Job& job, double tokens, OpList& ops) {
+  const double tensor = job.share.tensor;
   ops.push_back({.kind = OpKind::gemm,
-                 .flops = 2 * tokens * s.projections.approximate(),
-                 .bytes = job.weight_bytes * (s.projections.approximate() + tokens * s.projection_io.approximate()),
+                 .flops = 2 * tokens * s.projections.approximate() / tensor,
+                 .bytes = (job.weight_bytes * s.projections.approximate() +
+                           job.activation_bytes * tokens * s.projection_io.approximate()) /
+                          tensor,
                  .launches = static_cast<double>(s.projection_kernels)});
   ops.push_back({.kind = OpKind::elementwise,
-                 .flops = 2 * tokens * s.convolutions.approximate(),
-                 .bytes = job.weight_bytes * 2 * tokens * s.mixed_width.approximate(),
+                 .flops = 2 * tokens * s.convolutions.approximate() / tensor,
+                 .bytes = job.activation_bytes * 2 * tokens * s.mixed_width.approximate() / tensor,
                  .launches = 1});
 }
 
+/// Ranks that share the keys and values; more ranks than key/value heads hold some of them twice.
+double kv_ranks(const MixerShape& s, const Job& job) {
+  return std::min(job.share.tensor, static_cast<double>(s.sharding.kv_heads)) * job.share.context;
+}
+
 OpList prefill_ops(const MixerShape& s, const Job& job) {
-  const double tokens = job.tokens.approximate();
+  const double tokens = job.device_tokens;
+  const double tensor = job.share.tensor;
   const auto batch = static_cast<double>(job.workload.batch);
   const auto& r = s.recurrence;
   OpList ops;
@@ -72,8 +90,8 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
   if (s.attention.cached_per_token.approximate() > 0) {
     ops.push_back({.kind = OpKind::attention_prefill,
                    .flops = batch * causal_pairs(job.workload.context, s.attention.window).approximate() *
-                            s.attention.prefill_pair_flops.approximate(),
-                   .bytes = job.weight_bytes * tokens * s.attention.prefill_io_per_token.approximate()});
+                            s.attention.prefill_pair_flops.approximate() / (tensor * job.share.context),
+                   .bytes = job.activation_bytes * tokens * s.attention.prefill_io_per_token.approximate() / tensor});
   }
   if (r.kernel != ChunkKernel::none) {
     const auto& kernel = chunk_kernel_time(r.kernel);
@@ -81,14 +99,17 @@ OpList prefill_ops(const MixerShape& s, const Job& job) {
     const auto value = static_cast<double>(r.value_dim);
     const auto key_heads = static_cast<double>(r.key_heads == 0 ? r.heads : r.key_heads);
     const bool measured_tile = r.kernel == ChunkKernel::elementwise_scan || (key == kTile && value == kTile);
-    ops.push_back({.kind = OpKind::linear_prefill,
-                   .flops = batch * core_prefill_flops(s, job.workload.context).approximate(),
-                   .bytes = job.weight_bytes * tokens * 2 * (key_heads * key + static_cast<double>(r.heads) * value) +
-                            job.state_bytes * batch * state_elements(s).approximate(),
-                   .strands = batch * static_cast<double>(r.heads) * std::ceil(value / kTile),
-                   .chunks = std::ceil(static_cast<double>(job.workload.context) / kChunk),
-                   .chunk_factor = kernel.factor * std::max(1.0, key / kTile),
-                   .kernel_error = kernel.relative_error + (measured_tile ? 0.0 : 0.5)});
+    const auto heads = static_cast<double>(r.heads);
+    ops.push_back(
+        {.kind = OpKind::linear_prefill,
+         .flops = batch * core_prefill_flops(s, job.workload.context).approximate() / (tensor * job.share.context),
+         .bytes = (job.activation_bytes * tokens * 2 * (key_heads * key + heads * value) +
+                   job.state_bytes * batch * state_elements(s).approximate()) /
+                  tensor,
+         .strands = batch * (heads / tensor) * std::ceil(value / kTile),
+         .chunks = std::ceil(static_cast<double>(job.workload.context) / (kChunk * job.share.context)),
+         .chunk_factor = kernel.factor * std::max(1.0, key / kTile),
+         .kernel_error = kernel.relative_error + (measured_tile ? 0.0 : 0.5)});
   }
   return ops;
 }
@@ -97,18 +118,20 @@ OpList decode_ops(const MixerShape& s, const Job& job) {
   const auto batch = static_cast<double>(job.workload.batch);
   const double tokens = batch * job.step_tokens;
   const double moved = 1 + job.step_tokens;  // a state is read once and written after every token
+  const double tensor = job.share.tensor;
   OpList ops;
   add_projections(s, job, tokens, ops);
-  ops.back().bytes += moved * job.kv_bytes * batch * s.conv_window.approximate();
+  ops.back().bytes += moved * job.kv_bytes * batch * s.conv_window.approximate() / tensor;
   if (s.attention.cached_per_token.approximate() > 0) {
-    ops.push_back({.kind = OpKind::attention_decode,
-                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate(),
-                   .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate()});
+    ops.push_back(
+        {.kind = OpKind::attention_decode,
+         .flops = tokens * core_decode_flops(s, job.workload.context).approximate() / (tensor * job.share.context),
+         .bytes = job.kv_bytes * batch * cached_elements(s, job.workload.context).approximate() / kv_ranks(s, job)});
   }
   if (s.recurrence.kernel != ChunkKernel::none) {
     ops.push_back({.kind = OpKind::state_decode,
-                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate(),
-                   .bytes = moved * job.state_bytes * batch * state_elements(s).approximate()});
+                   .flops = tokens * core_decode_flops(s, job.workload.context).approximate() / tensor,
+                   .bytes = moved * job.state_bytes * batch * state_elements(s).approximate() / tensor});
   }
   return ops;
 }
@@ -124,8 +147,8 @@ void add_mixer(const MixerShape& s, const Job& job, Totals& totals) {
   totals.state_bytes += size_of(batch * s.conv_window, job.model.kv_dtype);
   totals.forward_flops += job.tokens * per_token + batch * core_prefill_flops(s, context);
   totals.decode_flops += per_token + core_decode_flops(s, context);
-  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, totals.hardware, job.model.dtype);
-  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, totals.hardware, job.model.dtype);
+  for (const Op& op : prefill_ops(s, job)) totals.prefill.add(op, totals.hardware, arithmetic_type(op, job.model));
+  for (const Op& op : decode_ops(s, job)) totals.decode.add(op, totals.hardware, arithmetic_type(op, job.model));
 }
 
 void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& totals) {
@@ -135,17 +158,27 @@ void add_token_mixer(const spec::LayerSpec& layer, const Job& job, Totals& total
   totals.active_parameters += fusion_parameters(layer, d);
 }
 
-/// `tokens` tokens through the channel mixer. Of the experts only those that some token visits are read.
+/// `tokens` tokens through the channel mixer. Of the experts only those that some token visits are read; the ranks that
+/// experts are dealt over bring as many tokens each.
 OpList channel_ops(const ChannelShape& s, const Job& job, double tokens) {
-  const double weights = s.dense.approximate() + s.expert.approximate() * expected_experts(s, tokens);
+  const double tensor = job.share.tensor;
+  const double expert = job.share.expert;
+  const double weights = s.dense.approximate() + s.expert.approximate() * expected_experts(s, tokens * expert) / expert;
   const double hidden = s.hidden.approximate();
   const double d = static_cast<double>(job.model.d_model);
   OpList ops;
   ops.push_back({.kind = OpKind::gemm,
-                 .flops = 2 * tokens * s.active_parameters().approximate(),
-                 .bytes = job.weight_bytes * (weights + tokens * (2 * d + 2 * hidden)),
+                 .flops = 2 * tokens * s.active_parameters().approximate() / tensor,
+                 .bytes = (job.weight_bytes * weights + job.activation_bytes * tokens * (2 * d + 2 * hidden)) / tensor,
                  .launches = static_cast<double>(s.products)});
-  ops.push_back({.kind = OpKind::elementwise, .bytes = job.weight_bytes * tokens * 2 * hidden, .launches = 1});
+  ops.push_back(
+      {.kind = OpKind::elementwise, .bytes = job.activation_bytes * tokens * 2 * hidden / tensor, .launches = 1});
+  if (s.experts > 0) {  // tokens are sorted by expert, and their results added up: each read and written
+    const double routed = static_cast<double>(s.active) * static_cast<double>(s.routed_width);
+    ops.push_back({.kind = OpKind::elementwise,
+                   .bytes = job.activation_bytes * tokens * 4 * routed / job.share.norms,
+                   .launches = 2});
+  }
   return ops;
 }
 
@@ -155,24 +188,26 @@ void add_channel_mixer(const ChannelShape& s, const Job& job, Totals& totals) {
   totals.active_parameters += s.active_parameters();
   totals.forward_flops += job.tokens * per_token;
   totals.decode_flops += per_token;
-  for (const Op& op : channel_ops(s, job, job.tokens.approximate())) {
+  for (const Op& op : channel_ops(s, job, job.device_tokens)) {
     totals.prefill.add(op, totals.hardware, job.model.dtype);
   }
-  for (const Op& op : channel_ops(s, job, static_cast<double>(job.workload.batch) * job.step_tokens)) {
+  for (const Op& op : channel_ops(s, job, decode_tokens(job))) {
     totals.decode.add(op, totals.hardware, job.model.dtype);
   }
 }
 
 /// Norm before the sub-block and residual sum after it.
+Op block_op(const Job& job, double tokens) {
+  const double row = kBlockPasses * job.activation_bytes * static_cast<double>(job.model.d_model);
+  return {.kind = OpKind::elementwise, .bytes = row * tokens / job.share.norms};
+}
+
 void add_block(const Job& job, Totals& totals) {
   const Count norm = Count(job.model.norm == spec::NormKind::layer ? 2 : 1) * job.model.d_model;
   totals.parameters += norm;
   totals.active_parameters += norm;
-  const double row = kBlockPasses * job.weight_bytes * static_cast<double>(job.model.d_model);
-  Op op{.kind = OpKind::elementwise, .bytes = row * job.tokens.approximate()};
-  totals.prefill.add(op, totals.hardware, job.model.dtype);
-  op.bytes = row * static_cast<double>(job.workload.batch) * job.step_tokens;
-  totals.decode.add(op, totals.hardware, job.model.dtype);
+  totals.prefill.add(block_op(job, job.device_tokens), totals.hardware, job.model.dtype);
+  totals.decode.add(block_op(job, decode_tokens(job)), totals.hardware, job.model.dtype);
 }
 
 }  // namespace
@@ -183,6 +218,34 @@ OpList prefill_ops(const MixerShape& shape, const spec::ModelSpec& model, const 
 
 OpList decode_ops(const MixerShape& shape, const spec::ModelSpec& model, const spec::Workload& workload) {
   return decode_ops(shape, Job(model, workload, kOneToken));
+}
+
+std::vector<Op> layer_ops(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,
+                          Phase phase, const Share& share) {
+  const Job job(model, workload, kOneToken, share);
+  const bool prefill = phase == Phase::prefill;
+  const double tokens = prefill ? job.device_tokens : decode_tokens(job);
+  std::vector<Op> ops = {block_op(job, tokens)};
+  const auto append = [&](const OpList& more) { ops.insert(ops.end(), more.begin(), more.end()); };
+  for_each_shape(layer, model.d_model,
+                 [&](const MixerShape& s) { append(prefill ? prefill_ops(s, job) : decode_ops(s, job)); });
+  if (std::holds_alternative<spec::None>(layer.channel_mixer)) return ops;
+  ops.push_back(block_op(job, tokens));
+  append(channel_ops(channel_shape(layer.channel_mixer, model.d_model), job, tokens));
+  return ops;
+}
+
+OpList head_ops(const spec::ModelSpec& model, double rows, double tokens, const Share& share) {
+  const auto d = static_cast<double>(model.d_model);
+  const auto vocab = static_cast<double>(model.vocab_size);
+  const double element = activation_element_bytes(model);
+  OpList ops;
+  ops.push_back({.kind = OpKind::elementwise, .bytes = 2 * element * d * tokens / share.norms});
+  ops.push_back({.kind = OpKind::elementwise, .bytes = 2 * element * d * rows / share.norms});
+  ops.push_back({.kind = OpKind::gemm,
+                 .flops = 2 * rows * d * vocab / share.tensor,
+                 .bytes = (bytes_per_element(model.dtype) * d * vocab + element * rows * (d + vocab)) / share.tensor});
+  return ops;
 }
 
 LayerCost layer_cost(const spec::LayerSpec& layer, const spec::ModelSpec& model, const spec::Workload& workload,

@@ -13,15 +13,20 @@ enum class OpKind {
   linear_prefill,     ///< chunked recurrence over a whole sequence
   state_decode,       ///< one recurrent step: the state is read and written
   elementwise,        ///< norms, activations, gates, short convolutions, residual sums
+  node_collective,    ///< between devices of one node; `bytes` go over one device's link in each direction
+  network_collective  ///< between nodes; `bytes` go over one device's share of the network
 };
-inline constexpr std::size_t kOpKinds = 6;
+inline constexpr std::size_t kOpKinds = 8;
+constexpr bool is_collective(OpKind kind) {
+  return kind == OpKind::node_collective || kind == OpKind::network_collective;
+}
 
 /// What one or more kernels of one class do. Doubles, because this feeds estimated times; exact counts live in
 /// CostReport.
 struct Op {
   OpKind kind = OpKind::elementwise;
   double flops = 0;
-  double bytes = 0;     ///< moved to or from main memory
+  double bytes = 0;     ///< moved to or from main memory, or over the link of a collective
   double launches = 1;  ///< kernels; each pays the class's latency
 
   // linear_prefill only: `strands` state tiles walk `chunks` chunks one after the other, as many at once as there are

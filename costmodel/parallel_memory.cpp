@@ -8,6 +8,7 @@
 
 #include "costmodel/channel_shape.h"
 #include "costmodel/cost_report.h"
+#include "costmodel/device_parameters.h"
 #include "costmodel/mixers/layer_shapes.h"
 #include "costmodel/size_of.h"
 
@@ -22,22 +23,10 @@ Count split(Count count, Dim ranks, const char* name) {
   return ranks == 1 ? count : ceil_div(count.exact(name), ranks);
 }
 
-/// Parameters of one rank: those of every replica, and those of experts, which have their own replicas.
-struct Weights {
-  Count dense{};
-  Count expert{};
-
-  Weights& operator+=(const Weights& other) {
-    dense += other.dense;
-    expert += other.expert;
-    return *this;
-  }
-};
-
-Weights layer_weights(const spec::LayerSpec& layer, const spec::ModelSpec& model, const Parallelism& p) {
+DeviceParameters layer_parameters(const spec::LayerSpec& layer, const spec::ModelSpec& model, const Parallelism& p) {
   if (layer.weights_from) return {};
   const Count norm = Count(model.norm == spec::NormKind::layer ? 2 : 1) * model.d_model;
-  Weights weights{.dense = norm + fusion_parameters(layer, model.d_model)};
+  DeviceParameters weights{.dense = norm + fusion_parameters(layer, model.d_model)};
   for_each_shape(layer, model.d_model, [&](const MixerShape& s) {
     const Sharding& h = s.sharding;
     const Count shared = h.kv_parameters + h.replicated;
@@ -55,24 +44,6 @@ Weights layer_weights(const spec::LayerSpec& layer, const spec::ModelSpec& model
   weights.dense += split(channel.dense.exact("parameters") - replicated.exact("parameters"), p.tensor, "parameters");
   weights.dense += replicated;
   return weights;
-}
-
-/// The embedding stands in the first stage; final norm and, when untied or far from it, the output head in the last.
-Weights stage_weights(const spec::ModelSpec& model, const Parallelism& p, Dim stage) {
-  const auto per_stage = static_cast<Dim>(model.layout.size()) / p.pipeline;
-  Weights sum;
-  for (Dim i = stage * per_stage; i < (stage + 1) * per_stage; ++i) {
-    sum += layer_weights(model.layout.layers[static_cast<std::size_t>(i)], model, p);
-  }
-  const bool first = stage == 0;
-  const bool last = stage == p.pipeline - 1;
-  const ModelParameters own = model_parameters(model);
-  const Count table = split(own.embedding, p.tensor, "parameters");
-  if (first) sum.dense += table;
-  if (last && (!model.tied_embeddings || !first)) sum.dense += table;
-  if (last) sum.dense += own.final_norm;
-  sum.dense += own.lower_bounds;  // every layer's cumulative sum needs all rows
-  return sum;
 }
 
 /// Bytes of what one layer keeps of `sequences` x `tokens` for its backward pass.
@@ -120,6 +91,24 @@ void require_division(Dim value, Dim by, std::string_view what, std::string_view
 
 }  // namespace
 
+/// The embedding stands in the first stage; final norm and, when untied or far from it, the output head in the last.
+DeviceParameters stage_parameters(const spec::ModelSpec& model, const Parallelism& p, Dim stage) {
+  const auto per_stage = static_cast<Dim>(model.layout.size()) / p.pipeline;
+  DeviceParameters sum;
+  for (Dim i = stage * per_stage; i < (stage + 1) * per_stage; ++i) {
+    sum += layer_parameters(model.layout.layers[static_cast<std::size_t>(i)], model, p);
+  }
+  const bool first = stage == 0;
+  const bool last = stage == p.pipeline - 1;
+  const ModelParameters own = model_parameters(model);
+  const Count table = split(own.embedding, p.tensor, "parameters");
+  if (first) sum.dense += table;
+  if (last && (!model.tied_embeddings || !first)) sum.dense += table;
+  if (last) sum.dense += own.final_norm;
+  sum.dense += own.lower_bounds;  // every layer's cumulative sum needs all rows
+  return sum;
+}
+
 void validate(const Parallelism& p, const spec::ModelSpec& model, const std::string& path, spec::Problems& problems) {
   bool in_range = true;
   spec::for_each_field<Parallelism>([&](const auto& field) {
@@ -163,8 +152,8 @@ void validate(const Parallelism& p, const spec::ModelSpec& model, const std::str
   }
 }
 
-void validate(const Training& training, const Parallelism& p, const spec::Workload& workload, const std::string& path,
-              spec::Problems& problems) {
+void validate(const Training& training, const Parallelism& p, const spec::ModelSpec& model,
+              const spec::Workload& workload, const std::string& path, spec::Problems& problems) {
   if (training.micro_batch < 1 || training.micro_batch > workload.batch) {
     problems.add(spec::join_path(path, "micro_batch"),
                  fmt::format("is {}; allowed are 1 to the batch, {}", training.micro_batch, workload.batch));
@@ -172,6 +161,15 @@ void validate(const Training& training, const Parallelism& p, const spec::Worklo
   }
   if (training.zero_stage < 0 || training.zero_stage > 3) {
     problems.add(spec::join_path(path, "zero_stage"), fmt::format("is {}; allowed are 0 to 3", training.zero_stage));
+  }
+  if (training.interleave < 1 || training.interleave > 64) {
+    problems.add(spec::join_path(path, "interleave"), fmt::format("is {}; allowed are 1 to 64", training.interleave));
+  } else if (training.interleave > 1 && p.pipeline == 1) {
+    problems.add(spec::join_path(path, "interleave"),
+                 fmt::format("is {}, but there is one pipeline stage", training.interleave));
+  } else {
+    require_division(static_cast<Dim>(model.layout.size()) / p.pipeline, training.interleave, "the layers of a stage",
+                     "interleave", spec::join_path(path, "interleave"), problems);
   }
   require_division(workload.batch, p.data * training.micro_batch, "the batch", "data x micro_batch", path, problems);
   require_division(workload.context, p.context, "the context", "context ranks", path, problems);
@@ -187,7 +185,7 @@ TrainingMemory training_memory(const spec::ModelSpec& model, const spec::Workloa
   const Dim expert_replicas = replicas / p.expert;
   TrainingMemory most;
   for (Dim stage = 0; stage < p.pipeline; ++stage) {
-    const Weights weights = stage_weights(model, p, stage);
+    const DeviceParameters weights = stage_parameters(model, p, stage);
     const auto bytes = [&](Count per_parameter_bytes, int split_from) {
       const bool is_split = training.zero_stage >= split_from;
       return split(weights.dense * per_parameter_bytes, is_split ? replicas : 1, "training_memory") +
@@ -204,9 +202,13 @@ TrainingMemory training_memory(const spec::ModelSpec& model, const spec::Workloa
       }
     }
     TrainingMemory memory{.stage = stage};
-    // 1F1B: a stage runs ahead of the last by the micro-batches that it has in flight.
-    memory.activations =
-        (kept * std::min(p.pipeline - stage, microbatches) + largest).exact("training_memory.activations");
+    // 1F1B: a stage runs ahead of the last by the chunks of layers that it has in flight.
+    const Dim ahead = training.interleave == 1
+                          ? p.pipeline - stage
+                          : 2 * (p.pipeline - stage - 1) + (training.interleave - 1) * p.pipeline + 1;
+    const Dim chunks = std::min(ahead, microbatches * training.interleave);
+    memory.activations = (split(kept * chunks, training.interleave, "training_memory.activations") + largest)
+                             .exact("training_memory.activations");
     const Count held = size_of(weights.dense, model.dtype);
     const Count held_expert = size_of(weights.expert, model.dtype);
     const bool split_weights = training.zero_stage >= 3;
@@ -229,7 +231,7 @@ ServingMemory serving_memory(const spec::ModelSpec& model, const spec::Workload&
   const auto per_stage = static_cast<Dim>(model.layout.size()) / p.pipeline;
   ServingMemory most;
   for (Dim stage = 0; stage < p.pipeline; ++stage) {
-    const Weights weights = stage_weights(model, p, stage);
+    const DeviceParameters weights = stage_parameters(model, p, stage);
     Count kv = 0;
     Count state = 0;
     for (Dim i = stage * per_stage; i < (stage + 1) * per_stage; ++i) {

@@ -51,7 +51,8 @@ inline constexpr std::array<std::pair<Recompute, std::string_view>, 3> enum_name
 struct Training {
   spec::Dim micro_batch = 1;  ///< sequences per pass of one replica
   Recompute recompute = Recompute::selective;
-  int zero_stage = 1;  ///< split over the data ranks: 1 the optimizer's state, 2 gradients too, 3 weights too
+  int zero_stage = 1;        ///< split over the data ranks: 1 the optimizer's state, 2 gradients too, 3 weights too
+  spec::Dim interleave = 1;  ///< runs of layers that every pipeline stage holds (arXiv 2104.04473)
 };
 
 /// Bytes of one device. Weights in the model's dtype, gradients in fp32, optimizer: fp32 weights and AdamW's two
@@ -90,8 +91,9 @@ struct ServingMemory {
 /// Adds what does not divide: heads, widths, experts, vocabulary, layers, sequence, batch.
 void validate(const Parallelism& parallelism, const spec::ModelSpec& model, const std::string& path,
               spec::Problems& problems);
-void validate(const Training& training, const Parallelism& parallelism, const spec::Workload& workload,
-              const std::string& path, spec::Problems& problems);
+/// The parallelism must be valid.
+void validate(const Training& training, const Parallelism& parallelism, const spec::ModelSpec& model,
+              const spec::Workload& workload, const std::string& path, spec::Problems& problems);
 
 /// Everything must be valid. Throws SpecError when a count does not fit 64 bits.
 TrainingMemory training_memory(const spec::ModelSpec& model, const spec::Workload& workload,

@@ -30,6 +30,8 @@ constexpr PowerShare kPowerShares[] = {
     {0.68, 0.68, "Gated DeltaNet chunk prefill: 0.67 to 0.69 (H200), 0.69 (B200)"},
     {0.60, 0.60, "assumed: as decode attention, the other stream of a cache"},
     {0.50, 0.50, "long depthwise convolutions: 0.52 (H200), 0.48 (B200)"},
+    {0.50, 0.50, "assumed: as other passes over memory"},
+    {0.30, 0.30, "assumed: the device waits for the network"},
 };
 static_assert(std::size(kPowerShares) == kOpKinds);
 
@@ -52,7 +54,7 @@ const PowerShare& power_share(OpKind op) { return kPowerShares[static_cast<std::
 void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType type) {
   const OpClass& c = hardware.op_class(op.kind);
   const double compute_s = op.flops / (hardware.peak(type) * c.compute_efficiency);
-  const double memory_s = op.bytes / (hardware.bandwidth_bytes_per_s.value * c.bandwidth_efficiency);
+  const double memory_s = op.bytes / (hardware.bandwidth(op.kind) * c.bandwidth_efficiency);
   double roof_s = std::max(compute_s, memory_s);
   double latency_s = op.launches * c.latency_s;
   const PowerShare& power = power_share(op.kind);
@@ -69,7 +71,8 @@ void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType ty
     waiting_share = working_share;  // the units work, one chunk after the other
     error = (1 + error) * (1 + op.kernel_error) - 1;
   }
-  spent_s_[static_cast<std::size_t>(compute_s >= memory_s ? Bound::compute : Bound::memory)] += roof_s;
+  const Bound roof = is_collective(op.kind) ? Bound::network : compute_s >= memory_s ? Bound::compute : Bound::memory;
+  spent_s_[static_cast<std::size_t>(roof)] += roof_s;
   spent_s_[static_cast<std::size_t>(Bound::latency)] += latency_s;
   // What the host cannot launch in time the device waits for.
   const double waiting_s = std::max(0.0, op.launches * hardware.host_launch_s - (roof_s + latency_s));
@@ -80,7 +83,7 @@ void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType ty
       hardware.power_w.value * (roof_s * working_share + latency_s * waiting_share + waiting_s * kWaitingPowerShare);
   const double spread = (1 + error) * (1 + kPowerError);
   energy_ += {whole_ticks(joules), whole_ticks(joules / spread), whole_ticks(joules * spread)};
-  bytes_ += op.bytes;
+  if (!is_collective(op.kind)) bytes_ += op.bytes;
 }
 
 std::int64_t Timeline::whole_bytes(std::string_view quantity) const {

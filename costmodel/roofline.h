@@ -27,10 +27,14 @@ struct Estimate {
   bool operator==(const Estimate&) const = default;
 };
 
-/// What most of a time is spent on: arithmetic, memory traffic, or launches and steps that must follow one another.
-enum class Bound { compute, memory, latency };
-inline constexpr std::array<std::pair<Bound, std::string_view>, 3> enum_names(Bound) {
-  return {{{Bound::compute, "compute"}, {Bound::memory, "memory"}, {Bound::latency, "latency"}}};
+/// What most of a time is spent on: arithmetic, memory traffic, launches and steps that must follow one another, or
+/// traffic between devices.
+enum class Bound { compute, memory, latency, network };
+inline constexpr std::array<std::pair<Bound, std::string_view>, 4> enum_names(Bound) {
+  return {{{Bound::compute, "compute"},
+           {Bound::memory, "memory"},
+           {Bound::latency, "latency"},
+           {Bound::network, "network"}}};
 }
 
 /// A sum of operator times. Errors of operators are taken as fully correlated (low and high are plain sums), because
@@ -51,7 +55,7 @@ class Timeline {
   Estimate time_;
   Estimate energy_;
   double bytes_ = 0;
-  std::array<double, 3> spent_s_{};  // by Bound
+  std::array<double, 4> spent_s_{};  // by Bound
 };
 
 /// Share of the power limit that a class draws while it computes, and while it only moves data. Medians of

@@ -42,6 +42,10 @@ costmodel::HardwareProfile read_hardware(const std::string& what) {
   return profile;
 }
 
+spec::OrderedJson hardware_json(const std::string& what) {
+  return what.ends_with(".json") ? spec::OrderedJson(spec::read_json_file(what)) : costmodel::hardware_json(what);
+}
+
 NamedModel read_model(const std::string& what, const std::string& base_file) {
   NamedModel named;
   if (std::filesystem::is_regular_file(what)) {

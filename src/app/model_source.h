@@ -23,6 +23,8 @@ NamedModel read_model(const std::string& what, const std::string& base_file);
 
 /// A built-in profile by name, or a file that ends in ".json". Throws SpecError, std::system_error.
 costmodel::HardwareProfile read_hardware(const std::string& what);
+/// The same as it is written.
+spec::OrderedJson hardware_json(const std::string& what);
 
 /// The notation of a layout, or its letters when the notation cannot express it.
 std::string notation_of(const spec::Layout& layout);

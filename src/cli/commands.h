@@ -10,6 +10,7 @@ namespace plait::cli {
 void add_search(CLI::App& app, Context& context);
 void add_show(CLI::App& app, Context& context);
 void add_cost(CLI::App& app, Context& context);
+void add_measure(CLI::App& app, Context& context);
 void add_calibrate(CLI::App& app, Context& context);
 void add_validation(CLI::App& app, Context& context);
 void add_export(CLI::App& app, Context& context);

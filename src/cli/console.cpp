@@ -79,6 +79,10 @@ void Console::progress(const evaluate::ProxyProgress& progress) {
                             duration(now.elapsed_s), duration(now.eta_s)));
 }
 
+void Console::progress(const std::string& text, double elapsed_s) {
+  if (is_time_for_progress(elapsed_s)) show_progress(text);
+}
+
 void Console::end_progress() {
   if (line_open_) fmt::print(stderr, "\n");
   line_open_ = false;

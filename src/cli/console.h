@@ -27,6 +27,7 @@ class Console {
   void warn(std::string_view text);
   void progress(const search::Progress& progress);
   void progress(const evaluate::ProxyProgress& progress);
+  void progress(const std::string& text, double elapsed_s);
   /// Ends the line of a progress display.
   void end_progress();
 

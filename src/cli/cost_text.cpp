@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "costmodel/layer_ops.h"
 #include "costmodel/megatron.h"
 #include "costmodel/published_counts.h"
 #include "src/cli/console.h"
@@ -46,26 +47,40 @@ spec::OrderedJson device_json(const CostedModel& costed, const CostSetting& sett
   const auto& serving = costed.serving;
   spec::OrderedJson parallelism;
   spec::write_fields(setting.parallelism, parallelism);
-  return {{"devices", setting.parallelism.devices()},
-          {"parallelism", parallelism},
-          {"training",
-           {{"stage", training.stage},
-            {"micro_batch", setting.training.micro_batch},
-            {"recompute", search::name_of(setting.training.recompute)},
-            {"zero_stage", setting.training.zero_stage},
-            {"weights_bytes", training.weights},
-            {"gradients_bytes", training.gradients},
-            {"optimizer_bytes", training.optimizer},
-            {"activations_bytes", training.activations},
-            {"logits_bytes", training.logits},
-            {"total_bytes", training.total()}}},
-          {"serving",
-           {{"stage", serving.stage},
-            {"weights_bytes", serving.weights},
-            {"kv_cache_bytes", serving.kv_cache},
-            {"state_bytes", serving.state},
-            {"total_bytes", serving.total()},
-            {"largest_batch", costed.largest_batch}}}};
+  spec::OrderedJson out = {{"devices", setting.parallelism.devices()},
+                           {"parallelism", parallelism},
+                           {"training",
+                            {{"stage", training.stage},
+                             {"micro_batch", setting.training.micro_batch},
+                             {"recompute", search::name_of(setting.training.recompute)},
+                             {"zero_stage", setting.training.zero_stage},
+                             {"interleave", setting.training.interleave},
+                             {"weights_bytes", training.weights},
+                             {"gradients_bytes", training.gradients},
+                             {"optimizer_bytes", training.optimizer},
+                             {"activations_bytes", training.activations},
+                             {"logits_bytes", training.logits},
+                             {"total_bytes", training.total()}}},
+                           {"serving",
+                            {{"stage", serving.stage},
+                             {"weights_bytes", serving.weights},
+                             {"kv_cache_bytes", serving.kv_cache},
+                             {"state_bytes", serving.state},
+                             {"total_bytes", serving.total()},
+                             {"largest_batch", costed.largest_batch}}}};
+  if (const auto& time = costed.training_time) {
+    out["training"]["step_s"] = estimate_json(time->step);
+    out["training"]["communication_s"] = estimate_json(time->communication);
+    out["training"]["bubble_share"] = time->bubble_share;
+    out["training"]["tokens_per_s_per_device"] = estimate_json(time->tokens_per_s_per_device);
+  }
+  if (const auto& time = costed.serving_time) {
+    out["serving"]["prefill_s"] = estimate_json(time->prefill);
+    out["serving"]["decode_step_s"] = estimate_json(time->decode_step);
+    out["serving"]["prefill_communication_s"] = estimate_json(time->prefill_communication);
+    out["serving"]["decode_communication_s"] = estimate_json(time->decode_communication);
+  }
+  return out;
 }
 
 spec::OrderedJson speculative_json(const costmodel::SpeculativeCost& cost, const costmodel::Speculation& speculation) {
@@ -91,6 +106,11 @@ std::string flops_text(std::int64_t flops) { return format_value(static_cast<dou
 
 Estimate per(const Estimate& estimate, double count) {
   return {estimate.value / count, estimate.low / count, estimate.high / count};
+}
+
+std::string rate_text(const Estimate& rate) {
+  return fmt::format("{} ({} to {})", report::format_number(rate.value), report::format_number(rate.low),
+                     report::format_number(rate.high));
 }
 
 std::string fit_text(double bytes, const costmodel::HardwareProfile& hardware) {
@@ -121,9 +141,7 @@ Rows totals(const CostedModel& costed, const CostSetting& setting) {
       {"traffic of a decode step", bytes_text(report.decode_hbm_bytes)},
       {"prefill (TTFT)", estimate_text(report.prefill, "s")},
       {"decode step (TPOT)", estimate_text(report.decode_step, "s")},
-      {"tokens per second", fmt::format("{} ({} to {})", report::format_number(batch / step),
-                                        report::format_number(batch / report.decode_step.high),
-                                        report::format_number(batch / report.decode_step.low))},
+      {"tokens per second", rate_text({batch / step, batch / report.decode_step.high, batch / report.decode_step.low})},
   };
   if (setting.hardware.power_w.value > 0) {
     rows.emplace_back("energy of a prefill", estimate_text(report.prefill_energy, "J"));
@@ -140,18 +158,46 @@ Rows totals(const CostedModel& costed, const CostSetting& setting) {
   return rows;
 }
 
-/// What one device holds.
+std::string waiting_text(const Estimate& part, const Estimate& whole) {
+  return fmt::format("{:.0f} % (0 to {:.0f} %)", 100 * part.value / whole.value,
+                     100 * std::min(1.0, part.high / whole.high));
+}
+
+/// What one device holds, and how long it takes.
 Rows device_rows(const CostedModel& costed, const CostSetting& setting) {
   const auto& t = costed.training;
   const auto& s = costed.serving;
-  return {
+  const bool several = setting.parallelism.devices() > 1;
+  Rows rows = {
       {"training memory", bytes_text(t.total()) + fit_text(static_cast<double>(t.total()), setting.hardware)},
       {"  weights, gradients, optimizer",
        fmt::format("{}, {}, {}", bytes_text(t.weights), bytes_text(t.gradients), bytes_text(t.optimizer))},
       {"  activations, logits", fmt::format("{}, {}", bytes_text(t.activations), bytes_text(t.logits))},
-      {"serving memory", bytes_text(s.total()) + fit_text(static_cast<double>(s.total()), setting.hardware)},
-      {"largest batch that fits", costed.largest_batch == 0 ? "none" : fmt::format("{}", costed.largest_batch)},
   };
+  if (const auto& time = costed.training_time) {
+    rows.emplace_back("training step", estimate_text(time->step, "s"));
+    rows.emplace_back("  tokens per second and device", rate_text(time->tokens_per_s_per_device));
+    if (several) {
+      rows.emplace_back("  waiting for collectives", waiting_text(time->communication, time->step));
+      rows.emplace_back("  waiting for other stages", fmt::format("{:.0f} %", 100 * time->bubble_share));
+    }
+  } else {
+    rows.emplace_back("times", fmt::format("not known: the profile {} has no links", setting.hardware.name));
+  }
+  rows.emplace_back("serving memory",
+                    bytes_text(s.total()) + fit_text(static_cast<double>(s.total()), setting.hardware));
+  rows.emplace_back("largest batch that fits",
+                    costed.largest_batch == 0 ? "none" : fmt::format("{}", costed.largest_batch));
+  if (const auto& time = costed.serving_time; time && several) {
+    const auto batch = static_cast<double>(setting.workload.batch);
+    rows.emplace_back("prefill (TTFT)", estimate_text(time->prefill, "s"));
+    rows.emplace_back("  waiting for collectives", waiting_text(time->prefill_communication, time->prefill));
+    rows.emplace_back("decode step (TPOT)", estimate_text(time->decode_step, "s"));
+    rows.emplace_back("  waiting for collectives", waiting_text(time->decode_communication, time->decode_step));
+    rows.emplace_back("tokens per second", rate_text({batch / time->decode_step.value, batch / time->decode_step.high,
+                                                      batch / time->decode_step.low}));
+  }
+  return rows;
 }
 
 std::string device_title(const CostSetting& setting) {
@@ -202,36 +248,118 @@ std::vector<std::size_t> distinct_layers(const spec::Layout& layout) {
   return distinct;
 }
 
+/// A layer that another may become.
+struct Kind {
+  std::optional<std::size_t> index;  ///< first layer of its kind; none: not in the layout
+  std::string_view mixer;
+  LayerCost cost;
+};
+
+/// The kinds of layers of the layout; beside a single one the other sort of mixer at its default dimensions.
+std::vector<Kind> kinds_of(const CostedModel& costed, const CostSetting& setting) {
+  const spec::ModelSpec& model = costed.named.model;
+  std::vector<Kind> kinds;
+  for (const std::size_t i : distinct_layers(model.layout)) {
+    kinds.push_back({i, spec::mixer_info(model.layout.layers[i].mixer).name, costed.report.layers[i]});
+  }
+  if (kinds.size() > 1) return kinds;
+  spec::LayerSpec other = model.layout.layers.front();
+  if (spec::state_kind(other.mixer) == spec::StateKind::constant) {
+    other.mixer = spec::default_mixer(spec::SingleMixer(spec::FullAttention{}).index(), model.d_model);
+  } else {
+    other.mixer = spec::default_mixer(spec::SingleMixer(spec::GatedDeltaNet{}).index(), model.d_model);
+  }
+  kinds.push_back({std::nullopt, spec::mixer_info(other.mixer).name,
+                   costmodel::layer_cost(other, model, setting.workload, setting.hardware)});
+  return kinds;
+}
+
+/// Calls `visit(from, to)` for every layer of the layout and every other kind it may become.
+template <class Visit>
+void for_each_replacement(const std::vector<Kind>& kinds, Visit visit) {
+  for (const Kind& from : kinds) {
+    for (const Kind& to : kinds) {
+      if (from.index && &from != &to) visit(from, to);
+    }
+  }
+}
+
 std::string change_text(double change, std::string_view unit) {
   return fmt::format("{}{}", change < 0 ? "-" : "+", format_value(std::abs(change), unit));
 }
 
 /// Costs are sums over layers, so one replacement changes each by a fixed amount.
-std::string replacement_table(const CostedModel& costed) {
+std::string replacement_table(const CostedModel& costed, const CostSetting& setting) {
   constexpr std::size_t kMostKinds = 4;
-  const spec::Layout& layout = costed.named.model.layout;
-  const std::vector<std::size_t> kinds = distinct_layers(layout);
-  if (kinds.size() < 2 || kinds.size() > kMostKinds) return "";
+  const std::vector<Kind> kinds = kinds_of(costed, setting);
+  if (kinds.size() > kMostKinds) return "";
   std::vector<std::vector<std::string>> rows = {
       {"one layer like", "becomes like", "parameters", "KV cache", "state", "forward", "prefill", "decode step"}};
-  for (const std::size_t from : kinds) {
-    for (const std::size_t to : kinds) {
-      if (from == to) continue;
-      const LayerCost& a = costed.report.layers[from];
-      const LayerCost& b = costed.report.layers[to];
-      const auto change = [&](auto member, std::string_view unit) {
-        return change_text(static_cast<double>(b.*member - a.*member), unit);
-      };
-      const auto named = [&](std::size_t i) {
-        return fmt::format("{} ({})", i, spec::mixer_info(layout.layers[i].mixer).name);
-      };
-      rows.push_back({named(from), named(to), change(&LayerCost::parameters, "parameters"),
-                      change(&LayerCost::kv_cache_bytes, "bytes"), change(&LayerCost::state_bytes, "bytes"),
-                      change(&LayerCost::forward_flops, "flops"), change_text(b.prefill.value - a.prefill.value, "s"),
-                      change_text(b.decode_step.value - a.decode_step.value, "s")});
+  const auto named = [](const Kind& kind) {
+    return kind.index ? fmt::format("{} ({})", *kind.index, kind.mixer) : fmt::format("a default {}", kind.mixer);
+  };
+  for_each_replacement(kinds, [&](const Kind& from, const Kind& to) {
+    const LayerCost& a = from.cost;
+    const LayerCost& b = to.cost;
+    const auto change = [&](auto member, std::string_view unit) {
+      return change_text(static_cast<double>(b.*member - a.*member), unit);
+    };
+    rows.push_back({named(from), named(to), change(&LayerCost::parameters, "parameters"),
+                    change(&LayerCost::kv_cache_bytes, "bytes"), change(&LayerCost::state_bytes, "bytes"),
+                    change(&LayerCost::forward_flops, "flops"), change_text(b.prefill.value - a.prefill.value, "s"),
+                    change_text(b.decode_step.value - a.decode_step.value, "s")});
+  });
+  return fmt::format("\nIf one layer changed\n{}", format_table(rows, {2, 3, 4, 5, 6, 7}));
+}
+
+spec::OrderedJson replacements_json(const CostedModel& costed, const CostSetting& setting) {
+  spec::OrderedJson out = spec::OrderedJson::array();
+  for_each_replacement(kinds_of(costed, setting), [&](const Kind& from, const Kind& to) {
+    const LayerCost& a = from.cost;
+    const LayerCost& b = to.cost;
+    out.push_back({{"layer", *from.index},
+                   {"becomes_layer", json_or_null(to.index)},
+                   {"becomes_mixer", to.mixer},
+                   {"parameters", b.parameters - a.parameters},
+                   {"kv_cache_bytes", b.kv_cache_bytes - a.kv_cache_bytes},
+                   {"state_bytes", b.state_bytes - a.state_bytes},
+                   {"forward_flops", b.forward_flops - a.forward_flops},
+                   {"prefill_s", b.prefill.value - a.prefill.value},
+                   {"decode_step_s", b.decode_step.value - a.decode_step.value}});
+  });
+  return out;
+}
+
+/// Calls `visit(layer, phase, op, timeline)` for the operators of every kind of layer; `timeline` ran that one alone.
+template <class Visit>
+void for_each_operator(const CostedModel& costed, const CostSetting& setting, Visit visit) {
+  using costmodel::Phase;
+  const spec::ModelSpec& model = costed.named.model;
+  for (const std::size_t i : distinct_layers(model.layout)) {
+    for (const auto& [phase, name] : {std::pair{Phase::prefill, "prefill"}, std::pair{Phase::decode, "decode"}}) {
+      for (const costmodel::Op& op : costmodel::layer_ops(model.layout.layers[i], model, setting.workload, phase, {})) {
+        costmodel::Timeline timeline;
+        timeline.add(op, setting.hardware, costmodel::arithmetic_type(op, model));
+        visit(i, std::string_view(name), op, timeline);
+      }
     }
   }
-  return fmt::format("\nIf one layer changed\n{}", format_table(rows, {2, 3, 4, 5, 6, 7}));
+}
+
+spec::OrderedJson operators_json(const CostedModel& costed, const CostSetting& setting) {
+  spec::OrderedJson out = spec::OrderedJson::array();
+  for_each_operator(costed, setting,
+                    [&](std::size_t layer, std::string_view phase, const costmodel::Op& op, const auto& timeline) {
+                      out.push_back({{"layer", layer},
+                                     {"phase", phase},
+                                     {"class", costmodel::op_kind_name(op.kind)},
+                                     {"flops", op.flops},
+                                     {"bytes", op.bytes},
+                                     {"launches", op.launches},
+                                     {"seconds", estimate_json(timeline.time())},
+                                     {"bound", search::name_of(timeline.bound())}});
+                    });
+  return out;
 }
 
 struct SweepQuantity {
@@ -254,13 +382,16 @@ CostedModel cost_of(const app::NamedModel& named, const CostSetting& setting) {
   const auto& [hardware, workload, parallelism, training, speculation] = setting;
   spec::Problems problems;
   costmodel::validate(parallelism, named.model, "parallelism", problems);
-  if (problems.empty()) costmodel::validate(training, parallelism, workload, "training", problems);
+  if (problems.empty()) costmodel::validate(training, parallelism, named.model, workload, "training", problems);
   if (speculation) costmodel::validate(*speculation, "speculation", problems);
   problems.throw_if_any();
-  CostedModel costed{named, costmodel::cost_report(named.model, workload, hardware),
+  CostedModel costed{named,
+                     costmodel::cost_report(named.model, workload, hardware),
                      costmodel::training_memory(named.model, workload, parallelism, training),
                      costmodel::serving_memory(named.model, workload, parallelism),
-                     costmodel::largest_batch(named.model, workload, parallelism, hardware)};
+                     costmodel::largest_batch(named.model, workload, parallelism, hardware),
+                     costmodel::training_time(named.model, workload, parallelism, training, hardware),
+                     costmodel::serving_time(named.model, workload, parallelism, hardware)};
   if (const auto draft = costmodel::recurrent_draft(named.model); draft && speculation) {
     costed.speculative = costmodel::speculative_cost(named.model, *draft, workload, *speculation, hardware);
   }
@@ -314,12 +445,28 @@ spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& settin
                              {"prefill_bound", search::name_of(layer.prefill_bound)},
                              {"decode_bound", search::name_of(layer.decode_bound)}});
   }
+  out["operators"] = operators_json(costed, setting);
+  out["if_one_layer_changed"] = replacements_json(costed, setting);
   return out;
 }
 
 std::string cost_text(const CostedModel& costed, const CostSetting& setting) {
   return format_rows(totals(costed, setting)) + '\n' + device_title(setting) + '\n' +
-         format_rows(device_rows(costed, setting)) + '\n' + layer_table(costed) + replacement_table(costed);
+         format_rows(device_rows(costed, setting)) + '\n' + layer_table(costed) + replacement_table(costed, setting);
+}
+
+std::string operator_text(const CostedModel& costed, const CostSetting& setting) {
+  std::vector<std::vector<std::string>> rows = {
+      {"layer", "mixer", "phase", "class", "work", "traffic", "launches", "time", "bound by"}};
+  for_each_operator(
+      costed, setting, [&](std::size_t layer, std::string_view phase, const costmodel::Op& op, const auto& timeline) {
+        const auto& mixer = costed.named.model.layout.layers[layer].mixer;
+        rows.push_back({fmt::format("{}", layer), std::string(spec::mixer_info(mixer).name), std::string(phase),
+                        std::string(costmodel::op_kind_name(op.kind)), format_value(op.flops, "flops"),
+                        format_value(op.bytes, "bytes"), fmt::format("{}", op.launches),
+                        format_value(timeline.time().value, "s"), std::string(search::name_of(timeline.bound()))});
+      });
+  return fmt::format("\nOperators of each kind of layer, in order\n{}", format_table(rows, {0, 4, 5, 6, 7}));
 }
 
 std::string comparison_text(const std::vector<CostedModel>& costed, const CostSetting& setting) {

@@ -5,6 +5,7 @@
 
 #include "costmodel/cost_report.h"
 #include "costmodel/parallel_memory.h"
+#include "costmodel/parallel_time.h"
 #include "costmodel/speculative.h"
 #include "src/app/model_source.h"
 #include "src/report/line_chart.h"
@@ -29,6 +30,8 @@ struct CostedModel {
   costmodel::TrainingMemory training;
   costmodel::ServingMemory serving;
   spec::Dim largest_batch = 0;
+  std::optional<costmodel::TrainingTime> training_time{};  ///< nothing on devices without known links
+  std::optional<costmodel::ServingTime> serving_time{};
   std::optional<costmodel::SpeculativeCost> speculative{};  ///< drafted by the model's own recurrent part
 };
 
@@ -39,6 +42,9 @@ spec::OrderedJson cost_json(const CostedModel& costed, const CostSetting& settin
 
 /// Totals, one table row per run of equal layers, and what replacing one layer by another of the layout changes.
 std::string cost_text(const CostedModel& costed, const CostSetting& setting);
+
+/// Every operator of every kind of layer: what it does, moves and takes, in prefill and in a decode step.
+std::string operator_text(const CostedModel& costed, const CostSetting& setting);
 
 /// The totals of several layouts side by side.
 std::string comparison_text(const std::vector<CostedModel>& costed, const CostSetting& setting);

@@ -83,6 +83,7 @@ int run(int argc, char** argv, plait::cli::Context& context) {
   cli::add_search(app, context);
   cli::add_show(app, context);
   cli::add_cost(app, context);
+  cli::add_measure(app, context);
   cli::add_calibrate(app, context);
   cli::add_validation(app, context);
   cli::add_export(app, context);

@@ -6,6 +6,7 @@
 #include <stop_token>
 #include <string>
 
+#include "src/proxy/operator_shape.h"
 #include "src/proxy/training.h"
 
 namespace plait::proxy {
@@ -48,6 +49,10 @@ class Backend {
   /// read or written.
   virtual Weights copy_weights(const spec::ModelSpec& model, std::uint64_t seed, const std::filesystem::path& from,
                                const std::filesystem::path& to) const = 0;
+
+  /// The time of one run of an operator on "cpu" or "cuda". Throws as train, and std::runtime_error in one line when it
+  /// does not fit.
+  virtual OperatorTime measure(const OperatorShape& shape, const std::string& device) const = 0;
 };
 
 /// The library that stands beside the program, libplait_torch.so, loaded once. Throws Unavailable.

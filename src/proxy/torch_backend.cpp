@@ -4,6 +4,7 @@
 #include "src/nn/checkpoint.h"
 #include "src/proxy/backend.h"
 #include "src/proxy/device.h"
+#include "src/proxy/measure.h"
 #include "src/proxy/task.h"
 #include "src/proxy/train.h"
 
@@ -74,6 +75,14 @@ class TorchBackend : public Backend {
         out.parameters += value.numel();
       }
       return out;
+    } catch (const c10::Error& error) {
+      throw std::runtime_error(fmt::format("LibTorch: {}", error.what_without_backtrace()));
+    }
+  }
+
+  OperatorTime measure(const OperatorShape& shape, const std::string& device) const override {
+    try {
+      return measure_operator(shape, open_device(device));
     } catch (const c10::Error& error) {
       throw std::runtime_error(fmt::format("LibTorch: {}", error.what_without_backtrace()));
     }

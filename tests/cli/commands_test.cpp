@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdint>
+#include <map>
 
 #include "tests/cli/program.h"
 
@@ -12,9 +13,9 @@ using ::testing::HasSubstr;
 TEST(HelpTest, EveryCommandExplainsItself) {
   const Result help = run_plait("--help");
   EXPECT_EQ(help.exit_code, 0);
-  for (const char* command :
-       {"search", "show", "cost", "calibrate", "validation", "export", "import", "validate", "mixers", "hardware",
-        "strategies", "prior", "doctor", "proxy", "tasks", "reproduce", "export-weights", "import-weights"}) {
+  for (const char* command : {"search", "show", "cost", "measure", "calibrate", "validation", "export", "import",
+                              "validate", "mixers", "hardware", "strategies", "prior", "doctor", "proxy", "tasks",
+                              "reproduce", "export-weights", "import-weights"}) {
     EXPECT_THAT(help.out, HasSubstr(command));
     const Result result = run_plait(std::string(command) + " --help");
     EXPECT_EQ(result.exit_code, 0) << command;
@@ -33,6 +34,11 @@ TEST(UsageTest, MistakesExitWithTwoAndSayWhat) {
            {"cost nowhere.json", "no such file"},
            {"cost '(GGQ*)x6' --model examples/model-1b.json", "layout:4: unknown mixer 'Q'"},
            {"cost examples/model-1b.json --hardware h101", "h101"},
+           {"cost qwen3_5_27b --tp 4 --pp 3 --batch 8", "parallelism.pipeline: the number of layers (64)"},
+           {"cost qwen3_5_27b --interleave 2 --batch 8", "training.interleave: is 2, but there is one pipeline stage"},
+           {"hardware h101", "did you mean \"h100\"?"},
+           {"measure --device cpu", "--hardware"},
+           {"measure --hardware laptop --op gem", "--op"},
            {"cost examples/model-1b.json --context 3x", "--context: \"3x\" is not a size"},
            {"cost examples/model-1b.json --sweep context=2M..1k", "--sweep"},
            {"export examples/model-1b.json --to vllm --out /tmp/x", "unknown target \"vllm\"; one of"},
@@ -141,6 +147,67 @@ TEST(CostTest, TakesTheBackendAndTheHostIntoAccount) {
   const Result wrong = run_plait("cost Gx24 --model examples/model-1b.json --backend flashqla");
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("has not been measured on h100_sxm"));
+}
+
+TEST(CostTest, GivesTrainingAndServingTimesOnSeveralDevices) {
+  const auto json = run_plait("cost qwen3_5_27b --tp 4 --pp 4 --dp 2 --batch 16 --context 8k --json").json();
+  const auto& training = json["per_device"]["training"];
+  const double step = training["step_s"]["value"];
+  EXPECT_NEAR(training["tokens_per_s_per_device"]["value"].get<double>() * step * 32, 16 * 8192, 1);
+  EXPECT_GT(training["bubble_share"], 0.2);
+  EXPECT_GT(training["step_s"]["high"], step);
+  EXPECT_LT(json["per_device"]["serving"]["decode_step_s"]["value"], json["time"]["decode_step_s"]["value"]);
+  EXPECT_GT(json["per_device"]["serving"]["decode_communication_s"]["value"], 0);
+
+  const Result laptop = run_plait("cost qwen3_5_9b --hardware laptop --tp 2");
+  EXPECT_EQ(laptop.exit_code, 0);
+  EXPECT_THAT(laptop.out, HasSubstr("not known: the profile laptop_cpu has no links"));
+}
+
+TEST(CostTest, OperatorsOfALayerAddUpToItsTimes) {
+  const auto json = run_plait("cost '(GGG*)x6' --model examples/model-1b.json --json").json();
+  std::map<std::pair<std::size_t, std::string>, double> seconds;
+  for (const auto& op : json["operators"]) {
+    seconds[{op["layer"], op["phase"]}] += op["seconds"]["value"].get<double>();
+  }
+  EXPECT_EQ(seconds.size(), 4u);
+  for (const auto& [of, sum] : seconds) {
+    const auto& layer = json["layers"][of.first];
+    EXPECT_EQ(sum, layer[of.second == "prefill" ? "prefill_s" : "decode_step_s"]["value"].get<double>());
+  }
+  EXPECT_THAT(run_plait("cost Gx4 --model examples/model-1b.json --operators").out, HasSubstr("state_decode"));
+}
+
+TEST(CostTest, SaysWhatOneLayerLessOfAKindChanges) {
+  const auto json = run_plait("cost '(GGG*)x6' --model examples/model-1b.json --json").json();
+  const auto fewer = run_plait("cost '(GGG*)x5GGGG' --model examples/model-1b.json --json").json();
+  for (const auto& change : json["if_one_layer_changed"]) {
+    if (change["becomes_mixer"] != "gated_delta_net") continue;
+    EXPECT_EQ(change["parameters"].get<std::int64_t>(),
+              fewer["parameters"]["total"].get<std::int64_t>() - json["parameters"]["total"].get<std::int64_t>());
+    EXPECT_NEAR(
+        change["decode_step_s"].get<double>(),
+        fewer["time"]["decode_step_s"]["value"].get<double>() - json["time"]["decode_step_s"]["value"].get<double>(),
+        1e-12);
+  }
+  EXPECT_EQ(json["if_one_layer_changed"].size(), 2u);
+  EXPECT_EQ(run_plait("cost '*x24' --model examples/model-1b.json --json").json()["if_one_layer_changed"].size(), 1u);
+}
+
+TEST(HardwareTest, PrintsOneProfileAndChecksAFile) {
+  const Result text = run_plait("hardware h100");
+  EXPECT_THAT(text.out, HasSubstr("NVLink 4"));
+  EXPECT_THAT(text.out, HasSubstr("node_collective"));
+  const ScratchFolder scratch;
+  const std::string file = (scratch / "mine.json").string();
+  nlohmann::json mine = run_plait("hardware h100 --json").json();
+  std::ofstream(file) << mine;
+  EXPECT_EQ(run_plait("hardware " + file).exit_code, 0);
+  mine["links"]["node_devices"]["value"] = 0;
+  std::ofstream(file) << mine;
+  const Result wrong = run_plait("hardware " + file);
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("links.node_devices.value"));
 }
 
 TEST(CalibrateTest, FitsAProfileThatCostReads) {

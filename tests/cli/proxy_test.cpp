@@ -46,6 +46,21 @@ TEST(ProxyWithoutLibraryTest, EveryTrainingCommandSaysInOneLineWhatIsMissing) {
   EXPECT_FALSE(fs::exists(out)) << "it is said before the search starts";
 }
 
+TEST(MeasureTest, WritesATableThatFitsAProfileForCost) {
+  NEEDS_LIBRARY();
+  const ScratchFolder scratch;
+  const std::string table = (scratch / "mine.csv").string();
+  const std::string profile = (scratch / "mine.json").string();
+  const Result measured =
+      run_plait("measure --hardware laptop --quick --op rms_norm --op gated_delta_net_decode --out " + table);
+  ASSERT_EQ(measured.exit_code, 0) << measured.err;
+  const Result fitted = run_plait("calibrate " + table + " --hardware laptop --out " + profile + " --json");
+  ASSERT_EQ(fitted.exit_code, 0) << fitted.err;
+  EXPECT_EQ(fitted.json()["profile"]["op_classes"]["elementwise"]["source"].get<std::string>().substr(0, 15),
+            "plait calibrate");
+  EXPECT_EQ(run_plait("cost Gx4 --model examples/model-1b.json --hardware " + profile).exit_code, 0);
+}
+
 TEST(ProxyWithoutLibraryTest, TheRestWorksAndDoctorSaysWhy) {
   EXPECT_EQ(run_without_library("tasks").exit_code, 0);
   EXPECT_EQ(run_without_library("reproduce").exit_code, 0);

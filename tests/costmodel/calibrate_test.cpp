@@ -72,6 +72,7 @@ TEST(CalibrateTest, ReproducesTheShippedConstantsFromTheShippedTable) {
     const HardwareProfile shipped = find_hardware(name);
     for (const Backend& backend : shipped.other_backends) {
       SCOPED_TRACE(name + " " + backend.name);
+      if (backend.chunk_times->source.find("carried over") != std::string::npos) continue;
       ASSERT_THAT(backend.chunk_times->source, HasSubstr("plait calibrate"));
       // Fitted from the profile without them: what is shipped must not depend on itself.
       HardwareProfile base = shipped;
@@ -86,7 +87,7 @@ TEST(CalibrateTest, ReproducesTheShippedConstantsFromTheShippedTable) {
       ++checked;
     }
   }
-  EXPECT_GE(checked, 1);
+  EXPECT_GE(checked, 4);
 }
 
 // Through the whole path, from a shape to its operator: the mean error that a profile states holds on the rows of its

@@ -31,6 +31,15 @@ spec::ModelSpec arbitrary_model() {
   return spec;
 }
 
+/// One of the mixers that keep this sort of state.
+spec::LayerSpec arbitrary_layer(spec::StateKind kind) {
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < kMixers; ++i) {
+    if (spec::state_kind(spec::default_mixer(i, 512)) == kind) indices.push_back(i);
+  }
+  return layer(*rc::gen::elementOf(indices), 512);
+}
+
 spec::Workload arbitrary_workload() {
   return {.context = *rc::gen::inRange<Dim>(1, 200'000), .batch = *rc::gen::inRange<Dim>(1, 64)};
 }
@@ -159,6 +168,29 @@ RC_GTEST_PROP(CostReportTest, AWindowThatCoversTheContextCostsWhatFullAttentionC
   const auto spec = model(512, 100);
   RC_ASSERT(layer_cost({.mixer = window}, spec, workload, h100()) ==
             layer_cost({.mixer = full}, spec, workload, h100()));
+}
+
+RC_GTEST_PROP(CostReportTest, DecodingAConstantStateMovesTheSameBytesAtAnyContext, ()) {
+  const auto any = arbitrary_layer(spec::StateKind::constant);
+  const Dim batch = *rc::gen::inRange<Dim>(1, 64);
+  const auto at = [&](Dim context) {
+    return layer_cost(any, model(512, 100), {.context = context, .batch = batch}, h100());
+  };
+  const auto near = at(*rc::gen::inRange<Dim>(1, 10'000));
+  const auto far = at(*rc::gen::inRange<Dim>(10'000, 2'000'000));
+  RC_ASSERT(near.decode_hbm_bytes == far.decode_hbm_bytes);
+  RC_ASSERT(near.decode_step == far.decode_step);
+  RC_ASSERT(near.state_bytes == far.state_bytes);
+  RC_ASSERT(far.kv_cache_bytes == 0);
+}
+
+RC_GTEST_PROP(CostReportTest, CachesThatGrowAreLinearInTheContext, ()) {
+  const auto any = arbitrary_layer(spec::StateKind::grows);
+  const auto bytes = [&](Dim context) {
+    return layer_cost(any, model(512, 100), {.context = context}, h100()).kv_cache_bytes;
+  };
+  const Dim context = *rc::gen::inRange<Dim>(1, 2'000'000);
+  RC_ASSERT(bytes(context) == context * bytes(1));
 }
 
 RC_GTEST_PROP(CostReportTest, NoCountFallsWhenADimensionGrows, ()) {

@@ -98,10 +98,19 @@ TEST(HardwareTest, EveryProfileGivesEveryNumberASource) {
       EXPECT_GT(peak->value, 0);
       EXPECT_FALSE(peak->source.empty());
     }
-    for (const auto& op : profile.op_classes) {
+    for (std::size_t i = 0; i < kOpKinds; ++i) {
+      if (is_collective(static_cast<OpKind>(i)) && !profile.links) continue;
+      const OpClass& op = profile.op_classes[i];
       EXPECT_GT(op.relative_error, 0);
       EXPECT_FALSE(op.source.empty());
       EXPECT_NE(op.source, "uncalibrated default") << "a built-in profile states its own constants";
+    }
+    EXPECT_TRUE(profile.links || profile.kind != HardwareKind::gpu);
+    if (profile.links) {
+      for (const auto* quantity :
+           {&profile.links->node_bytes_per_s, &profile.links->node_devices, &profile.links->network_bytes_per_s}) {
+        EXPECT_FALSE(quantity->source.empty());
+      }
     }
     if (profile.chunk_times) {
       EXPECT_FALSE(profile.chunk_times->source.empty());

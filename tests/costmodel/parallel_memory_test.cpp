@@ -186,7 +186,8 @@ TEST(ParallelMemoryTest, RefusesWhatDoesNotDivideWithItsPlace) {
   ASSERT_EQ(range.size(), 1u);
   EXPECT_EQ(range.list()[0].path, "tensor");
   spec::Problems batch;
-  validate(Training{.micro_batch = 3}, Parallelism{.data = 2}, {.context = 64, .batch = 8}, "training", batch);
+  validate(Training{.micro_batch = 3}, Parallelism{.data = 2}, model(64, 64), {.context = 64, .batch = 8}, "training",
+           batch);
   EXPECT_THAT(batch.list().at(0).message, HasSubstr("the batch (8) is not divisible by data x micro_batch = 6"));
 }
 

@@ -58,6 +58,10 @@ class FakeBackend : public proxy::Backend {
     throw std::logic_error("a fake has no weights");
   }
 
+  proxy::OperatorTime measure(const proxy::OperatorShape&, const std::string&) const override {
+    throw std::logic_error("a fake runs no operators");
+  }
+
   proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan,
                               std::stop_token stop, const proxy::TrainingObserver& observer) const override {
     std::vector<spec::Problem> problems;

@@ -30,13 +30,9 @@ std::string read_text(const std::string& file) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-spec::OrderedJson profile_json(const std::string& hardware) {
-  if (!hardware.ends_with(".json")) return costmodel::hardware_json(hardware);
-  return spec::read_json_file(hardware);
-}
-
 std::string percent(const std::optional<ErrorSummary>& errors) {
-  return errors ? fmt::format("{:.1f} / {:.1f} %", 100 * errors->mean, 100 * errors->median) : "too few rows";
+  return errors && errors->rows > 0 ? fmt::format("{:.1f} / {:.1f} %", 100 * errors->mean, 100 * errors->median)
+                                    : "too few rows";
 }
 
 std::string constants_text(const Fit& fit) {
@@ -91,7 +87,7 @@ void run(const Options& options, Context& context) {
     throw spec::SpecError(options.table, fmt::format("has no row whose hardware is \"{}\"", hardware.name));
   }
   const std::vector<Fit> fits = costmodel::calibrate(rows, hardware);
-  spec::OrderedJson profile = profile_json(options.hardware);
+  spec::OrderedJson profile = app::hardware_json(options.hardware);
   costmodel::write_constants(fits, profile);
   if (!options.out.empty()) write_file(options.out, profile.dump(2) + "\n");
   if (options.json) {
@@ -119,7 +115,8 @@ void add_calibrate(CLI::App& app, Context& context) {
   command->add_flag("--json", options->json, "print one JSON value");
   command->footer(
       "Columns: hardware,backend,op,us and, by op, gemm: m,n,k; attention_prefill, attention_decode,\n"
-      "gated_delta_net_prefill, gated_delta_net_decode: batch,tokens,heads,key_heads,head_dim. bf16, states fp32.\n"
+      "gated_delta_net_prefill, gated_delta_net_decode: batch,tokens,heads,key_heads,head_dim; rms_norm: m,n;\n"
+      "all_reduce: devices,elements. bf16, states fp32. plait measure writes such a table.\n"
       "Example:\n"
       "  plait calibrate costmodel/measurements/operators.csv --hardware h100 --out my_h100.json");
   command->callback([options, &context] { run(*options, context); });

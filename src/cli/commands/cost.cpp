@@ -16,6 +16,7 @@ struct Options {
   std::string hardware = "h100";
   std::string backend;
   bool no_graphs = false;
+  bool operators = false;
   std::string context;
   std::string batch = "1";
   std::vector<std::string> compare;
@@ -33,7 +34,8 @@ struct Options {
 spec::Dim size_option(const std::string& option, const std::string& text) {
   const std::optional<spec::Dim> size = spec::parse_size(text);
   if (!size || *size < 1 || *size > kMaxContext) {
-    throw UsageError(fmt::format("{}: \"{}\" is not a size; write an integer, or 32k or 2M", option, text));
+    throw UsageError(
+        fmt::format("{}: \"{}\" is not a size from 1 to 2^40; write an integer, or 32k or 2M", option, text));
   }
   return *size;
 }
@@ -120,11 +122,13 @@ void run(const Options& options, Context& context) {
     context.console.print(out.dump(2) + "\n");
     return;
   }
+  std::string text = costed.size() > 1 ? comparison_text(costed, setting) : cost_text(costed[0], setting);
+  if (options.operators && costed.size() == 1) text += operator_text(costed[0], setting);
   context.console.print(fmt::format(
-      "{} on {}, context {}, batch {}\n\n{}\nCounts are exact. Times and energies are estimates for one "
-      "device; in brackets their interval.\n",
+      "{} on {}, context {}, batch {}\n\n{}\nCounts are exact. Times and energies are estimates, in brackets "
+      "their interval; of one device where not said otherwise.\n",
       costed[0].named.model.name, setting.hardware.label, spec::format_size(setting.workload.context),
-      setting.workload.batch, costed.size() > 1 ? comparison_text(costed, setting) : cost_text(costed[0], setting)));
+      setting.workload.batch, text));
 }
 
 }  // namespace
@@ -140,6 +144,7 @@ void add_cost(CLI::App& app, Context& context) {
   command->add_option("--backend", options->backend,
                       "library of the chunked recurrences, as measured on the hardware (flashinfer, fla)");
   command->add_flag("--no-graphs", options->no_graphs, "every kernel is launched by the host, without CUDA graphs");
+  command->add_flag("--operators", options->operators, "every operator of every kind of layer too");
   command->add_option("--context", options->context, "tokens, for example 32k (the default)");
   command->add_option("--batch", options->batch, "sequences")->capture_default_str();
   command->add_option("--compare", options->compare, "another layout beside the first; may be repeated")->take_all();
@@ -157,6 +162,8 @@ void add_cost(CLI::App& app, Context& context) {
   const std::string parallel = "Several devices";
   command->add_option("--tp", p.tensor, "tensor-parallel ranks")->group(parallel);
   command->add_option("--pp", p.pipeline, "pipeline stages")->group(parallel);
+  command->add_option("--interleave", options->training.interleave, "training: runs of layers per pipeline stage")
+      ->group(parallel);
   command->add_option("--dp", p.data, "data-parallel replicas")->group(parallel);
   command->add_option("--ep", p.expert, "ranks that experts are dealt over")->group(parallel);
   command->add_option("--cp", p.context, "ranks that a sequence is dealt over")->group(parallel);

@@ -85,7 +85,51 @@ std::string hardware_text() {
                     report::format_value(profile.memory_bytes.value, "bytes")});
   }
   return format_table(rows, {2, 3, 4}) +
-         "\nSources and calibration: costmodel/hardware/*.json; your own: --hardware FILE.json\n";
+         "\nplait hardware NAME prints one with its sources; your own: --hardware FILE.json\n";
+}
+
+/// Everything that one profile says, each number with its source.
+std::string profile_text(const costmodel::HardwareProfile& p) {
+  std::vector<std::vector<std::string>> rows;
+  const auto add = [&](std::string name, std::string value, std::string_view source) {
+    rows.push_back({std::move(name), std::move(value), std::string(source)});
+  };
+  const auto rate = [](double bytes_per_s) { return report::format_number(bytes_per_s / 1e9) + " GB/s"; };
+  for (const auto& [type, name] : enum_names(spec::DType{})) {
+    const auto i = static_cast<std::size_t>(type);
+    if (const auto& peak = p.peak_flops_per_s[i]) {
+      add(fmt::format("{} dense", name), report::format_value(peak->value, "flops/s"), peak->source);
+    }
+    if (const auto& peak = p.sparse_peak_flops_per_s[i]) {
+      add(fmt::format("{} sparse", name), report::format_value(peak->value, "flops/s"), peak->source);
+    }
+  }
+  add("bandwidth", rate(p.bandwidth_bytes_per_s.value), p.bandwidth_bytes_per_s.source);
+  add("memory", report::format_value(p.memory_bytes.value, "bytes"), p.memory_bytes.source);
+  if (p.l2_bytes.value > 0) add("last-level cache", report::format_value(p.l2_bytes.value, "bytes"), p.l2_bytes.source);
+  add("compute units", report::format_number(p.compute_units.value), p.compute_units.source);
+  if (p.power_w.value > 0) add("power limit", report::format_number(p.power_w.value) + " W", p.power_w.source);
+  if (p.links) {
+    add("link in a node", rate(p.links->node_bytes_per_s.value), p.links->node_bytes_per_s.source);
+    add("devices of a node", report::format_number(p.links->node_devices.value), p.links->node_devices.source);
+    add("network per device", rate(p.links->network_bytes_per_s.value), p.links->network_bytes_per_s.source);
+  }
+  std::vector<std::vector<std::string>> classes = {{"class", "compute", "bandwidth", "latency", "error", "source"}};
+  const auto add_class = [&](std::string name, const costmodel::OpClass& c) {
+    classes.push_back({std::move(name), fmt::format("{:g}", c.compute_efficiency),
+                       fmt::format("{:g}", c.bandwidth_efficiency), report::format_value(c.latency_s, "s"),
+                       fmt::format("{:.0f} %", 100 * c.relative_error), c.source});
+  };
+  for (std::size_t i = 0; i < costmodel::kOpKinds; ++i) {
+    const auto kind = static_cast<costmodel::OpKind>(i);
+    if (is_collective(kind) && !p.links) continue;
+    add_class(std::string(op_kind_name(kind)), p.op_class(kind));
+  }
+  for (const costmodel::Backend& backend : p.other_backends) {
+    add_class(fmt::format("linear_prefill, --backend {}", backend.name), backend.linear_prefill);
+  }
+  return fmt::format("{} ({})\n\n{}\n{}\n{}\n", p.label, p.name, format_table(rows, {1}),
+                     format_table(classes, {1, 2, 3, 4}), p.calibration.empty() ? "Not calibrated." : p.calibration);
 }
 
 spec::OrderedJson strategy_rows() {
@@ -140,7 +184,22 @@ void add_mixers(CLI::App& app, Context& context) {
 }
 
 void add_hardware(CLI::App& app, Context& context) {
-  add_list(app, context, "hardware", "the built-in hardware profiles", hardware_rows, hardware_text);
+  const auto what = std::make_shared<std::string>();
+  const auto json = std::make_shared<bool>(false);
+  CLI::App* command = app.add_subcommand("hardware", "the built-in hardware profiles, or all of one");
+  command->add_option("PROFILE", *what, "a built-in name, or a file of your own, which is checked");
+  command->add_flag("--json", *json, "print one JSON value");
+  command->footer(
+      "A file of your own needs peaks, bandwidth, memory and compute units, each with a source; "
+      "costmodel/hardware.schema.json\nis its schema. plait hardware h100_sxm --json prints one to begin with.");
+  command->callback([what, json, &context] {
+    if (what->empty()) {
+      context.console.print(*json ? hardware_rows().dump(2) + "\n" : hardware_text());
+      return;
+    }
+    const costmodel::HardwareProfile profile = app::read_hardware(*what);
+    context.console.print(*json ? app::hardware_json(*what).dump(2) + "\n" : profile_text(profile));
+  });
 }
 
 void add_strategies(CLI::App& app, Context& context) {
