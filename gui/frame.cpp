@@ -293,6 +293,9 @@ void draw_frame(State& state) {
     if (state.settings.hidden.contains(panel.title)) continue;
     bool open = true;
     if (ImGui::Begin(panel.title, &open)) panel.draw(state);
+    if (panel.save != nullptr && ImGui::IsWindowFocused(ImGuiFocusedFlags_RootAndChildWindows)) {
+      state.front_panel = panel.title;
+    }
     ImGui::End();
     if (!open) state.settings.hidden.insert(panel.title);
   }
