@@ -63,6 +63,7 @@ void draw_importance(State& state) {
     centred_hint("What about a layout moves a metric.");
     return;
   }
+  ImGui::AlignTextToFramePadding();
   muted_text("what moves");
   ImGui::SameLine();
   metric_combo("##importance", state.view.importance, state.results()->metrics, px(170));

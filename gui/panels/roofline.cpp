@@ -51,9 +51,10 @@ void draw_roofline(State& state) {
     return;
   }
   const Roofline roofline = make_roofline(state.what_if->study(), state.document.layout, *answer->costs);
-  muted_text(fmt::format("{}: {} and {}; squares prefill, circles a decode step", roofline.hardware,
+  muted_text(fmt::format("{}, {}; squares: prefill, circles: decoding",
                          report::format_value(roofline.peak_flops_per_s, "flops/s"),
                          report::format_value(roofline.bandwidth_bytes_per_s, "bytes/s")));
+  hint(roofline.hardware.c_str());
   if (!ImPlot::BeginPlot("##roofline", {-1, -1}, kPlotFlags)) return;
   ImPlot::SetupAxes("FLOPs per byte of memory traffic", "TFLOP/s");
   ImPlot::SetupAxisScale(ImAxis_X1, ImPlotScale_Log10);

@@ -65,7 +65,7 @@ Importance importance_of(const StudyResults& results, const TrialTable& table, s
   for (const Sample& sample : samples) mean += sample.value / static_cast<double>(samples.size());
   for (const Sample& sample : samples) variance += (sample.value - mean) * (sample.value - mean);
   out.trials = samples.size();
-  if (samples.size() < 3 || !(variance > 1e-24 * mean * mean)) return out;
+  if (samples.size() < 3 || !(variance > 1e-18 * static_cast<double>(samples.size()) * mean * mean)) return out;
   const auto objective = std::ranges::find(results.spec.objectives, metric, &search::Objective::metric);
   const bool maximize =
       (objective == results.spec.objectives.end() ? column->metric.direction : objective->direction) ==
