@@ -209,7 +209,8 @@ class State {
 
   std::unique_ptr<StudyForm> form;                ///< of a new study
   const proxy::Backend* proxy_backend = nullptr;  ///< nullptr: the program's
-  bool palette_open = false, help_open = false, about_open = false, quit = false, reset_docks = false;
+  bool palette_open = false, about_open = false;  ///< asked for: opened in the next frame
+  bool help_open = false, quit = false, reset_docks = false;
   std::string palette_text;
   int palette_at = 0;
   int tour = -1;  ///< step shown; -1: none

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <random>
+#include <thread>
 
 #include "gui/cloud.h"
 #include "gui/frame.h"
@@ -137,6 +140,52 @@ void gui_app_frame(benchmark::State& bench) {
   bench.counters["vertices"] = ImGui::GetDrawData()->TotalVtxCount;
 }
 BENCHMARK(gui_app_frame)->Arg(1000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+/// A journal is opened, and then its search appends to it. `longest_ms`: of all frames meanwhile; `shown_s` and
+/// `appended_s`: until the trials are on the screen.
+void gui_follow(benchmark::State& bench) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  constexpr std::size_t kMore = 1000;
+  const auto count = static_cast<std::size_t>(bench.range(0));
+  std::string folder = std::filesystem::temp_directory_path() / "plait-bench-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return bench.SkipWithError("no folder");
+  const std::filesystem::path file = std::filesystem::path(folder) / "journal.jsonl";
+  {
+    std::vector<search::Trial> trials = bench::scored_trials(count + kMore);
+    const std::vector<search::Trial> more(trials.begin() + static_cast<std::ptrdiff_t>(count), trials.end());
+    trials.resize(count);
+    search::Journal journal = search::Journal::create(file, bench::quickstart().source);
+    journal.append(trials);
+    trials = {};
+    const Context context;
+    gui::State state;
+    double longest_s = 0;
+    const auto until_shown = [&](std::size_t rows) {
+      const Clock::time_point begin = Clock::now();
+      while (state.table() == nullptr || state.table()->trials < rows) {
+        const Clock::time_point frame = Clock::now();
+        state.update(seconds_since(begin));
+        app_frame(state);
+        longest_s = std::max(longest_s, seconds_since(frame));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+      return seconds_since(begin);
+    };
+    for (auto _ : bench) {
+      app_frame(state);  // the first one loads fonts
+      state.open(folder);
+      bench.counters["shown_s"] = until_shown(count);
+      journal.append(more);
+      bench.counters["appended_s"] = until_shown(count + kMore);
+      bench.counters["longest_ms"] = 1e3 * longest_s;
+    }
+  }
+  std::filesystem::remove_all(folder);
+}
+BENCHMARK(gui_follow)->Arg(1000)->Arg(100'000)->Iterations(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 /// From nothing to the first frame: Dear ImGui, fonts, state, all panels.
 void gui_first_frame(benchmark::State& bench) {

@@ -81,17 +81,15 @@ TEST_F(AppTest, EveryCommandRunsFromItsShortcutAndFromTheMenu) {
     SCOPED_TRACE(std::string(command.id));
     if (command.shortcut != 0) app.press(command.shortcut);
     app.state.question.reset();
-    app.state.palette_open = false;
     app.press(ImGuiKey_Escape);
     app.frame(2);
-    ImGui::ClosePopupToLevel(0, false);
+    app.close_popups();
     app.frame(3);
     ASSERT_TRUE(app.click("##MainMenuBar", command.menu));
     ASSERT_TRUE(app.click(std::string(command.menu) + "###Menu", command.label));
     app.state.question.reset();
-    app.state.palette_open = false;
     app.frame(3);
-    ImGui::ClosePopupToLevel(0, false);
+    app.close_popups();
     app.frame(3);
   }
   EXPECT_GT(unmoved, 0u);
@@ -197,6 +195,12 @@ TEST_F(AppTest, ThePaletteRunsWhatIsTyped) {
   app.type("dark");
   app.press(ImGuiKey_Enter);
   EXPECT_EQ(app.state.settings.theme, report::Theme::dark);
+  // Escape leaves it, and it stays closed.
+  app.press(ImGuiMod_Ctrl | ImGuiKey_P);
+  ASSERT_TRUE(app.popup_open());
+  app.press(ImGuiKey_Escape);
+  app.frame(3);
+  EXPECT_FALSE(app.popup_open());
 }
 
 TEST_F(AppTest, ShortcutsOfSingleLettersDoNotFireWhileTyping) {
