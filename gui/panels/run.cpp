@@ -59,12 +59,14 @@ void draw_status(State& state) {
     const search::Progress& p = now.progress;
     const float share = p.total == 0 ? 0 : static_cast<float>(p.done) / static_cast<float>(p.total);
     const double rate = p.elapsed_s > 0 ? static_cast<double>(p.done) / p.elapsed_s : 0;
-    if (now.training.empty()) {
+    if (!now.training.empty()) {
+      draw_training(now.training.back());
+    } else if (now.will_train && p.total > 0 && p.done == p.total) {
+      muted_text("the search has ended; proxies train, their first reading takes a moment");
+    } else {
       ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", p.done, p.total).c_str());
       muted_text(fmt::format("{} on the front, {:.0f} layouts a second{}", p.front, rate,
                              p.eta_s > 0 ? ", " + duration(p.eta_s) + " to go" : ""));
-    } else {
-      draw_training(now.training.back());
     }
     if (ImGui::Button(now.phase == app::Phase::paused ? "Resume" : "Pause")) {
       now.phase == app::Phase::paused ? state.session.resume() : state.session.pause();

@@ -60,6 +60,7 @@ void Session::run(StudySpec study, std::filesystem::path folder, bool resume, st
   Snapshot first;
   first.phase = Phase::running;
   first.folder = std::move(folder);
+  first.will_train = proxies.has_value();
   restart(std::move(first), [this, study = std::move(study), resume, proxies = std::move(proxies)](
                                 const std::stop_token& stop) { search(study, resume, proxies, stop); });
 }
@@ -140,7 +141,6 @@ void Session::search(StudySpec study, bool resume, const std::optional<ProxyChoi
                            .device = proxies->device,
                            .ladder = proxies->ladder};
     request->observer = [&](const evaluate::ProxyProgress& progress) {
-      if (snapshot().training.empty()) publish(results_so_far(*built), snapshot().phase);
       update([&](Snapshot& snapshot) { snapshot.training.push_back(progress); });
       wait_while_paused();
     };
@@ -148,7 +148,8 @@ void Session::search(StudySpec study, bool resume, const std::optional<ProxyChoi
   Clock::time_point next_publication = Clock::now();
   const auto observe = [&](const search::Progress& progress) {
     update([&](Snapshot& snapshot) { snapshot.progress = progress; });
-    if (const Clock::time_point begin = Clock::now(); begin >= next_publication) {
+    const bool last = progress.done == progress.total;
+    if (const Clock::time_point begin = Clock::now(); last || begin >= next_publication) {
       publish(results_so_far(*built), snapshot().phase);
       const Clock::time_point end = Clock::now();
       next_publication = end + std::max<Clock::duration>(200ms, 10 * (end - begin));

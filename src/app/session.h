@@ -34,7 +34,8 @@ struct Snapshot {
   std::shared_ptr<const TrialTable> table;  ///< of these results
   std::size_t version = 0;
   search::Progress progress{};
-  std::vector<evaluate::ProxyProgress> training{};  ///< every reading of the proxy trainings so far; empty: none began
+  bool will_train = false;                          ///< proxy trainings follow the search, or have followed it
+  std::vector<evaluate::ProxyProgress> training{};  ///< every reading of them so far
   std::string message;  ///< what a person should know: why it failed, what was dropped; may be empty
 };
 
