@@ -334,10 +334,16 @@ void State::adopt(Prepared prepared) {
   views_ = std::move(prepared.views);
   selected_.resize(snapshot.table->size());
   std::erase_if(selection_, [&](std::size_t row) { return row >= selected_.size(); });
-  if (!prepared.new_study) return;
-  what_if = std::move(prepared.what_if);
-  if (!prepared.problem.empty()) complain(prepared.problem);
-  start_view(snapshot.results->spec);
+  if (prepared.new_study) {
+    what_if = std::move(prepared.what_if);
+    if (!prepared.problem.empty()) complain(prepared.problem);
+    start_view(snapshot.results->spec);
+  }
+  // The first results of a search may have no front yet.
+  if (!document.layout.layers.empty()) return;
+  if (const search::Trial* best = app::recommended(*snapshot.results))
+    select(app::row_of(*snapshot.results, best->id), false);
+  undo_.clear();
 }
 
 void State::start_view(const app::StudySpec& study) {
@@ -354,10 +360,6 @@ void State::start_view(const app::StudySpec& study) {
   set_filter("");
   document = {};
   load_session();
-  if (document.layout.layers.empty()) {
-    if (const search::Trial* best = app::recommended(*snapshot.results))
-      select(app::row_of(*snapshot.results, best->id), false);
-  }
   undo_.clear();
 }
 

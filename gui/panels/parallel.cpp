@@ -34,7 +34,8 @@ struct AxisRange {
 std::vector<AxisRange> axes_of(const Views& views, std::size_t most) {
   std::vector<AxisRange> axes;
   for (std::size_t k = 0; k < views.table->columns.size() && axes.size() < most; ++k) {
-    const auto& [low, high] = views.summary->ranges[k];
+    auto [low, high] = views.summary->ranges[k];
+    if (std::abs(low) < 1e-9 * (high - low)) low = 0;  // rounding
     if (high > low) axes.push_back({&views.table->columns[k], low, high, low > 0 && high / low > 20});
   }
   return axes;
@@ -113,10 +114,7 @@ void draw_parallel(State& state) {
       const float at = std::clamp(x - width / 2, corner.x, corner.x + room.x - width);
       draw->AddText({at, y}, ink, text.c_str());
     };
-    const auto value_label = [&](double value) {
-      const bool rounding = std::abs(value) < 1e-9 * (axis.high - axis.low);
-      return report::format_value(rounding ? 0 : value, axis.column->metric.unit);
-    };
+    const auto value_label = [&](double value) { return report::format_value(value, axis.column->metric.unit); };
     label(metric_title(axis.column->metric), corner.y, colours().ink);
     label(value_label(axis.high), top - 1.1F * line, colours().muted);
     label(value_label(axis.low), bottom + px(2), colours().muted);

@@ -100,9 +100,10 @@ void Session::follow(std::stop_token stop) {
   FollowedResults followed(snapshot().folder);
   std::size_t trials = 0;
   while (!stop.stop_requested()) {
-    const Clock::time_point begin = Clock::now();
+    Clock::time_point begin = Clock::now();
     try {
       if (followed.update() != Change::none) {
+        begin = Clock::now();  // reading is done once, what follows at every change
         StudyResults results = followed.results();
         const bool shorter = results.trials.size() < trials;
         trials = results.trials.size();
@@ -119,7 +120,7 @@ void Session::follow(std::stop_token stop) {
         if (!snapshot.results) snapshot.phase = Phase::failed;
       });
     }
-    // Many trials take their time to copy: most of it stays free.
+    // Many trials take their time to copy and tabulate: most of it stays free.
     const Clock::duration pause = std::max<Clock::duration>(300ms, 4 * (Clock::now() - begin));
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, stop, pause, [] { return false; });

@@ -98,7 +98,7 @@ void frontier_frame(benchmark::State& bench, bool moves) {
     ImGui::NewFrame();
     ImGui::SetNextWindowPos({0, 0});
     ImGui::SetNextWindowSize({width, 540});
-    if (moves) width = width > 870 ? 860 : width + 1;
+    if (moves) width = width > 900 ? 860 : width + 4;  // a cell of the density
     ImGui::Begin("Frontier");
     gui::draw_frontier(state);
     ImGui::End();

@@ -230,6 +230,19 @@ TEST_F(AppTest, TheFormStartsASearchAndShowsMistakesBesideTheirFields) {
   EXPECT_EQ(app.state.results()->spec.workload().context, 8192);
 }
 
+TEST_F(AppTest, TheFirstFrontOfASearchOpensItsRecommendedLayout) {
+  // The first results that a search gives out are its baselines; they are seen here, since a frame takes less than the
+  // time to the next.
+  StudyForm form;
+  form.strategy = "random";
+  form.budget = 900'000;
+  app.state.form = std::make_unique<StudyForm>(form);
+  run_command(*find_command("study.start"), app.state);
+  ASSERT_TRUE(app.until([&] { return app.state.has_rows() && app.state.table()->trials > 0; }));
+  EXPECT_FALSE(app.state.document.layout.layers.empty());
+  EXPECT_EQ(app.state.document.origin, app.state.row_name(app.state.current));
+}
+
 TEST_F(AppTest, PauseResumeAndStopOfASearch) {
   StudyForm form;
   form.strategy = "random";

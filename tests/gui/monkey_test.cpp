@@ -25,6 +25,17 @@ double resident_mib() {
   return kib / 1024;
 }
 
+/// Keeps no calls: what is left in memory after ten minutes is the app's.
+class Forgetful : public plait::testing::FakeBackend {
+ public:
+  proxy::TrainingResult train(std::span<const proxy::Member> members, const proxy::TrainingPlan& plan,
+                              std::stop_token stop, const proxy::TrainingObserver& observer) const override {
+    proxy::TrainingResult result = FakeBackend::train(members, plan, std::move(stop), observer);
+    calls.clear();
+    return result;
+  }
+};
+
 /// A monkey at mouse, keyboard and command table, with searches and trainings in the background.
 class Monkey {
  public:
@@ -90,7 +101,7 @@ class Monkey {
 
   double steps_ = 0, with_study_ = 0, at_work_ = 0, in_dialogs_ = 0;
   std::mt19937_64 random_;
-  plait::testing::FakeBackend backend_;
+  Forgetful backend_;
   Headless app_;
 };
 
