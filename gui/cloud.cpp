@@ -79,7 +79,16 @@ Cloud make_cloud(const app::TrialTable& table, std::span<const search::Objective
     cloud.kinds[i] = PointKind::front;
   }
   if (x_sign < 0) std::ranges::reverse(cloud.staircase);
+  for (std::uint32_t i = 0; i < cloud.size(); ++i) {
+    ++cloud.counts[static_cast<std::size_t>(cloud.kinds[i])];
+    if (cloud.kinds[i] == PointKind::baseline) cloud.baselines.push_back(i);
+  }
   return cloud;
+}
+
+std::size_t Cloud::index_of(std::size_t row) const {
+  const auto at = std::ranges::lower_bound(rows, row);
+  return at != rows.end() && *at == row ? static_cast<std::size_t>(at - rows.begin()) : kNone;
 }
 
 double dominated_share(const Cloud& cloud) {
@@ -179,11 +188,12 @@ std::size_t PickIndex::nearest(const Cloud& cloud, double x, double y, double x_
 }
 
 Density density(const Cloud& cloud, double x_low, double x_high, double y_low, double y_high, std::size_t columns,
-                std::size_t lines) {
+                std::size_t lines, std::span<const std::uint8_t> shown) {
   Density out{.columns = columns, .lines = lines, .count = std::vector<std::uint32_t>(columns * lines)};
   const double x_scale = static_cast<double>(columns) / (x_high - x_low);
   const double y_scale = static_cast<double>(lines) / (y_high - y_low);
   for (std::size_t i = 0; i < cloud.size(); ++i) {
+    if (!shown.empty() && shown[cloud.rows[i]] == 0) continue;
     const double x = (cloud.xs[i] - x_low) * x_scale, y = (cloud.ys[i] - y_low) * y_scale;
     if (!(x >= 0 && x < static_cast<double>(columns) && y >= 0 && y < static_cast<double>(lines))) continue;
     const std::uint32_t count = ++out.count[static_cast<std::size_t>(y) * columns + static_cast<std::size_t>(x)];

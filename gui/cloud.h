@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -30,11 +31,17 @@ struct CloudAxis {
 struct Cloud {
   CloudAxis x, y;
   std::vector<double> xs, ys;
-  std::vector<std::uint32_t> rows;  ///< of the trial table
+  std::vector<std::uint32_t> rows;  ///< of the trial table, ascending
   std::vector<PointKind> kinds;
   std::vector<std::uint32_t> staircase;  ///< indices of the front of these two metrics, from the left
+  std::vector<std::uint32_t> baselines;  ///< indices
+  std::array<std::size_t, 5> counts{};   ///< by PointKind
 
   std::size_t size() const { return rows.size(); }
+  bool has(PointKind kind) const { return counts[static_cast<std::size_t>(kind)] > 0; }
+  /// The point of a row of the table, or kNone.
+  std::size_t index_of(std::size_t row) const;
+  static constexpr std::size_t kNone = SIZE_MAX;
 };
 
 struct CloudOptions {
@@ -70,13 +77,13 @@ class PickIndex {
   std::vector<std::uint32_t> points_;  // by cell
 };
 
-/// How many points fall into each cell of a box.
+/// How many points fall into each cell of a box; of rows with `shown[row] != 0` only (empty: of all).
 struct Density {
   std::size_t columns = 0, lines = 0;
   std::vector<std::uint32_t> count;  ///< row-major from (x low, y low)
   std::uint32_t most = 0;
 };
 Density density(const Cloud& cloud, double x_low, double x_high, double y_low, double y_high, std::size_t columns,
-                std::size_t lines);
+                std::size_t lines, std::span<const std::uint8_t> shown = {});
 
 }  // namespace plait::gui

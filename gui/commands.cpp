@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <stdexcept>
 
 #include "gui/panels/panels.h"
 #include "gui/study_form.h"
@@ -23,26 +24,28 @@ bool searches(const State& s) {
 
 void ask(State& state, FileQuestion question) { state.question = std::move(question); }
 
-void save_figure(State& state, bool svg) {
-  const std::string extension = svg ? ".svg" : ".png";
-  ask(state, {.title = "Save the frontier as a figure",
+const Panel* front_view(const State& state) {
+  const auto panels = panel_table();
+  const auto at =
+      std::ranges::find(panels, state.front_panel, [](const Panel& panel) { return std::string(panel.title); });
+  return at == panels.end() ? nullptr : &*at;
+}
+
+void save_view(State& state, FileKind kind) {
+  const Panel* panel = front_view(state);
+  if (panel == nullptr) return;
+  ViewWriter writer = panel->save(state, kind, {.theme = state.settings.theme});
+  if (!writer) throw std::runtime_error(fmt::format("{} has nothing to save yet", panel->title));
+  const std::string extension(extension_of(kind));
+  std::string name = panel->title;
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c == ' ' ? '-' : static_cast<char>(std::tolower(c)); });
+  ask(state, {.title = fmt::format("Save {} as a file", panel->title),
               .button = "Save",
               .save = true,
               .extension = extension,
-              .name = "frontier" + extension,
-              .answer = [&state, svg](const fs::path& file) {
-                state.attempt([&] {
-                  const report::Figure figure = app::frontier_figure(*state.results(), state.view.x, state.view.y);
-                  const report::FigureOptions options{.theme = state.settings.theme};
-                  if (svg) {
-                    app::write_file(file, report::to_svg(figure, options));
-                  } else {
-                    const std::vector<std::uint8_t> png = report::to_png(figure, options);
-                    app::write_file(file, {reinterpret_cast<const char*>(png.data()), png.size()});
-                  }
-                  state.say("saved " + file.string());
-                });
-              }});
+              .name = name + extension,
+              .answer = [&state, writer = std::move(writer)](const fs::path& file) { state.write(file, writer); }});
 }
 
 void set_scale(State& s, double scale) { s.settings.scale = std::clamp(scale, 0.5, 4.0); }
@@ -62,9 +65,7 @@ void step_layer(State& s, int step) {
 
 void load_recommended(State& s) {
   const search::Trial* best = app::recommended(*s.results());
-  if (best == nullptr) return;
-  const auto at = std::ranges::find(s.results()->trials, best->id, &search::Trial::id);
-  s.select(static_cast<std::size_t>(at - s.results()->trials.begin()), false);
+  if (best != nullptr) s.select(app::row_of(*s.results(), best->id), false);
 }
 
 template <std::size_t Row>
@@ -86,16 +87,13 @@ const std::array kCommands = {
             [](const State& s) { return s.overlay.phase != app::Phase::empty; }},
     Command{"file.save_session", "File", "Save the session", kCtrl | ImGuiKey_S, [](State& s) { s.save_session(); }, has_study},
     Command{"file.export", "File", "Export the layout", kCtrl | ImGuiKey_E, [](State& s) { s.focus_panel = "Export"; }, has_layout},
-    Command{"file.svg", "File", "Save the figure as SVG...", 0, [](State& s) { save_figure(s, true); }, has_study},
-    Command{"file.png", "File", "Save the figure as PNG...", 0, [](State& s) { save_figure(s, false); }, has_study},
-    Command{"file.csv", "File", "Save all trials as CSV...", 0,
+    Command{"file.svg", "File", "Save this view as SVG...", 0, [](State& s) { save_view(s, FileKind::svg); }, has_study},
+    Command{"file.png", "File", "Save this view as PNG...", 0, [](State& s) { save_view(s, FileKind::png); }, has_study},
+    Command{"file.csv", "File", "Save the numbers of this view as CSV...", 0, [](State& s) { save_view(s, FileKind::csv); }, has_study},
+    Command{"file.trials", "File", "Save all trials as CSV...", 0,
             [](State& s) {
-              ask(s, {.title = "Save all trials", .button = "Save", .save = true, .extension = ".csv", .name = "trials.csv", .answer = [&s](const fs::path& file) {
-                    s.attempt([&] {
-                      app::write_file(file, report::to_csv(app::result_table(*s.results())));
-                      s.say("saved " + file.string());
-                    });
-                  }});
+              s.front_panel = "Trials";
+              save_view(s, FileKind::csv);
             },
             has_study},
     Command{"file.close", "File", "Close the study", kCtrl | ImGuiKey_W, [](State& s) { s.session.close(); }, has_study},
@@ -118,7 +116,7 @@ const std::array kCommands = {
             [](const State& s) { return s.what_if != nullptr; }},
     Command{"edit.all", "Edit", "Select all shown trials", kCtrl | ImGuiKey_A,
             [](State& s) {
-              const std::vector<std::uint32_t>& rows = s.order({});
+              const std::vector<std::uint32_t>& rows = s.order();
               s.select_all({rows.begin(), rows.end()}, false);
             },
             has_study},
@@ -172,7 +170,7 @@ const std::array kCommands = {
             [](State& s) {
               spec::Problems problems;
               if (const auto study = s.form->study(problems)) {
-                s.start(*study, s.form->folder, false);
+                s.start(*study, s.form->folder, false, s.form->proxies());
               } else {
                 s.focus_panel = "Run";
                 s.complain("the form of the new study is not complete: " + problems.list().front().message);
@@ -185,6 +183,9 @@ const std::array kCommands = {
     Command{"study.continue", "Study", "Continue the stopped search", 0,
             [](State& s) { s.start(s.results()->spec, s.snapshot.folder, true); },
             [](const State& s) { return s.results() != nullptr && !s.snapshot.folder.empty() && (s.snapshot.phase == app::Phase::stopped || s.snapshot.phase == app::Phase::following); }},
+
+    Command{"study.train", "Study", "Train layouts of the front as proxies", 0, [](State& s) { s.train(); },
+            [](const State& s) { return s.results() != nullptr && !searches(s); }},
 
     Command{"view.fit", "View", "Show all points", ImGuiKey_F, [](State& s) { s.fit = true; }, has_study},
     Command{"view.swap", "View", "Exchange the axes", ImGuiKey_X,
@@ -208,6 +209,8 @@ const std::array kCommands = {
             [](const State& s) { return s.view.error_bars; }},
     Command{"view.names", "View", "Names of points", 0, [](State& s) { s.view.names = !s.view.names; }, nullptr,
             [](const State& s) { return s.view.names; }},
+    Command{"view.graph", "View", "The layout as a graph", ImGuiKey_G, [](State& s) { s.view.graph = !s.view.graph; }, nullptr,
+            [](const State& s) { return s.view.graph; }},
     Command{"view.dark", "View", "Dark theme", kCtrl | ImGuiKey_T,
             [](State& s) { s.settings.theme = s.settings.theme == report::Theme::dark ? report::Theme::light : report::Theme::dark; },
             nullptr, [](const State& s) { return s.settings.theme == report::Theme::dark; }},
@@ -230,7 +233,10 @@ const std::array kCommands = {
     Command{"panel.breakdown", "Panels", "Breakdown", kCtrl | ImGuiKey_7, show_panel<6>, nullptr},
     Command{"panel.sweep", "Panels", "Context sweep", kCtrl | ImGuiKey_8, show_panel<7>, nullptr},
     Command{"panel.compare", "Panels", "Compare", kCtrl | ImGuiKey_9, show_panel<8>, nullptr},
-    Command{"panel.export", "Panels", "Export", 0, show_panel<9>, nullptr},
+    Command{"panel.roofline", "Panels", "Roofline", 0, show_panel<9>, nullptr},
+    Command{"panel.learning", "Panels", "Learning", 0, show_panel<10>, nullptr},
+    Command{"panel.importance", "Panels", "Importance", 0, show_panel<11>, nullptr},
+    Command{"panel.export", "Panels", "Export", 0, show_panel<12>, nullptr},
 
     Command{"help.palette", "Help", "All commands...", kCtrl | ImGuiKey_P, [](State& s) { s.palette_open = true; }, nullptr},
     Command{"help.keys", "Help", "Keys and mouse", ImGuiKey_F1, [](State& s) { s.help_open = !s.help_open; }, nullptr,

@@ -96,18 +96,16 @@ void run_shortcuts(State& state) {
 
 void draw_palette(State& state) {
   constexpr const char* kTitle = "All commands";
-  if (state.palette_open && !ImGui::IsPopupOpen(kTitle)) {
+  if (state.palette_open) {
     ImGui::OpenPopup(kTitle);
+    state.palette_open = false;
     state.palette_text.clear();
     state.palette_at = 0;
   }
   const ImGuiViewport* screen = ImGui::GetMainViewport();
   ImGui::SetNextWindowPos({screen->GetCenter().x, screen->WorkPos.y + px(60)}, ImGuiCond_Always, {0.5F, 0});
   ImGui::SetNextWindowSize({std::min(px(560), screen->WorkSize.x - px(40)), 0});
-  if (!ImGui::BeginPopup(kTitle)) {
-    state.palette_open = false;
-    return;
-  }
+  if (!ImGui::BeginPopup(kTitle)) return;
   if (ImGui::IsWindowAppearing()) ImGui::SetKeyboardFocusHere();
   ImGui::SetNextItemWidth(-1);
   const bool entered = ImGui::InputTextWithHint("##search", "Type what you want to do", &state.palette_text,
@@ -136,12 +134,10 @@ void draw_palette(State& state) {
     }
   }
   ImGui::EndChild();
-  if (chosen != nullptr) ImGui::CloseCurrentPopup();
+  // The field for the words would take the first Escape for itself.
+  if (chosen != nullptr || ImGui::IsKeyPressed(ImGuiKey_Escape)) ImGui::CloseCurrentPopup();
   ImGui::EndPopup();
-  if (chosen != nullptr) {
-    state.palette_open = false;
-    run_command(*chosen, state);
-  }
+  if (chosen != nullptr) run_command(*chosen, state);
 }
 
 void draw_help(State& state) {
@@ -293,6 +289,9 @@ void draw_frame(State& state) {
     if (state.settings.hidden.contains(panel.title)) continue;
     bool open = true;
     if (ImGui::Begin(panel.title, &open)) panel.draw(state);
+    if (panel.save != nullptr && ImGui::IsWindowFocused(ImGuiFocusedFlags_RootAndChildWindows)) {
+      state.front_panel = panel.title;
+    }
     ImGui::End();
     if (!open) state.settings.hidden.insert(panel.title);
   }

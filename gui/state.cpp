@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <fstream>
 
@@ -41,7 +42,10 @@ Json view_json(const View& view) {
           {"infeasible", view.infeasible},
           {"filter", view.filter},
           {"sweep_metric", view.sweep_metric},
-          {"breakdown", view.breakdown}};
+          {"breakdown", view.breakdown},
+          {"importance", view.importance},
+          {"curve_loss", view.curve_loss},
+          {"graph", view.graph}};
 }
 
 View view_from(spec::ObjectReader& reader) {
@@ -59,11 +63,44 @@ View view_from(spec::ObjectReader& reader) {
   view.filter = reader.string("filter", view.filter);
   view.sweep_metric = reader.string("sweep_metric", view.sweep_metric);
   view.breakdown = reader.string("breakdown", view.breakdown);
+  view.importance = reader.string("importance", view.importance);
+  view.curve_loss = reader.boolean("curve_loss", view.curve_loss);
+  view.graph = reader.boolean("graph", view.graph);
   reader.finish();
   return view;
 }
 
 bool has_metric(const app::TrialTable& table, const std::string& name) { return table.find(name) != nullptr; }
+
+/// Trials from which views are made on a thread of their own: below, that takes less than a frame.
+constexpr std::size_t kOnAThreadFrom = 30'000;
+
+/// Whether the value is there, or is to be made now.
+template <class T>
+bool is_ready(const std::future<T>& future) {
+  return future.valid() && future.wait_for(std::chrono::seconds(0)) != std::future_status::timeout;
+}
+
+/// Metrics that the table has in place of those that it has not.
+void complete(ViewRequest& request, const app::StudyResults& results, const app::TrialTable& table) {
+  const auto& objectives = results.spec.objectives;
+  if (!has_metric(table, request.x)) request.x = objectives[1].metric;
+  if (!has_metric(table, request.y)) request.y = objectives[0].metric;
+}
+
+/// A second study in the units of the axes that it lies over.
+Cloud cloud_over(const app::StudyResults& results, const app::TrialTable& table, const CloudAxis& x,
+                 const CloudAxis& y) {
+  Cloud cloud = make_cloud(table, results.spec.objectives, x.metric, y.metric, {.x_log = x.log, .y_log = y.log});
+  if (cloud.x.log != x.log || cloud.y.log != y.log) return {};
+  const auto shift = [](std::vector<double>& values, const CloudAxis& from, const CloudAxis& to) {
+    const double factor = from.shown.factor / to.shown.factor;
+    for (double& value : values) value = to.log ? value + std::log10(factor) : value * factor;
+  };
+  shift(cloud.xs, cloud.x, x);
+  shift(cloud.ys, cloud.y, y);
+  return cloud;
+}
 
 }  // namespace
 
@@ -126,6 +163,23 @@ void State::attempt(const std::function<void()>& work) {
   }
 }
 
+void State::write(const fs::path& file, ViewWriter make) {
+  const bool many = table() && table()->size() >= kOnAThreadFrom;
+  writing_.push_back(std::async(many ? std::launch::async : std::launch::deferred, [file, make = std::move(make)] {
+    app::write_file(file, make());
+    return file;
+  }));
+  if (many) say("writing " + file.string());
+  collect_written();
+}
+
+void State::collect_written() {
+  for (auto& written : writing_) {
+    if (is_ready(written)) attempt([&] { say("saved " + written.get().string()); });
+  }
+  std::erase_if(writing_, [](const auto& written) { return !written.valid(); });
+}
+
 // --- Studies ---
 
 void State::remember(const fs::path& path) {
@@ -174,11 +228,21 @@ void State::open_sample() {
   });
 }
 
-void State::start(const app::StudySpec& study, const fs::path& folder, bool resume) {
+void State::start(const app::StudySpec& study, const fs::path& folder, bool resume,
+                  std::optional<app::ProxyChoice> proxies) {
   attempt([&] {
-    session.run(study, folder, resume);
+    if (proxies) proxies->backend = proxy_backend;
+    session.run(study, folder, resume, std::move(proxies));
     if (!folder.empty()) remember(folder);
   });
+}
+
+void State::train() {
+  if (!results()) return;
+  app::ProxyChoice choice = form->proxies().value_or(app::ProxyChoice{});
+  choice.device = form->device;
+  // What is stored nowhere is searched again first: the same study gives the same trials.
+  start(results()->spec, shown_folder_, !shown_folder_.empty(), std::move(choice));
 }
 
 void State::open_overlay(const fs::path& folder) { overlay_session.open(folder); }
@@ -189,65 +253,120 @@ bool State::busy() const {
   const auto works = [](const app::Snapshot& s) {
     return s.phase == app::Phase::running || s.phase == app::Phase::loading;
   };
-  return works(snapshot) || works(overlay);
+  const auto under_way = [](const auto& future) { return future.valid() && !is_ready(future); };
+  return works(snapshot) || works(overlay) || under_way(preparing_) || under_way(refreshing_) ||
+         under_way(laying_over_) || under_way(weighing_);
+}
+
+bool State::collect() {
+  std::erase_if(discarding_, is_ready<void>);
+  collect_written();
+  if (!is_ready(refreshing_)) return false;
+  attempt([&] {
+    Views fresh = refreshing_.get();
+    if (fresh.table == snapshot.table) views_ = std::move(fresh);
+  });
+  return true;
 }
 
 bool State::update(double now_s) {
   now_s_ = now_s;
   std::erase_if(messages, [&](const Message& message) { return now_s - message.since_s > (message.bad ? 20 : 6); });
+  const bool made = collect();
   app::Snapshot fresh = session.snapshot();
   const bool new_words = fresh.message != snapshot.message && !fresh.message.empty();
   if (new_words) complain(fresh.message);
-  bool changed = fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
+  bool changed = made || fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
                  fresh.progress.done != snapshot.progress.done;
   take(std::move(fresh));
   app::Snapshot other = overlay_session.snapshot();
   if (other.message != overlay.message && !other.message.empty()) complain(other.message);
   changed = changed || other.version != overlay.version;
+  if (other.results != overlay.results) discard(overlay.results);
   overlay = std::move(other);
   return changed;
 }
 
 void State::take(app::Snapshot fresh) {
-  const bool new_results = fresh.results && fresh.version != snapshot.version;
-  const bool new_study = new_results && (!snapshot.results || !what_if || fresh.folder != snapshot.folder ||
-                                         fresh.results->spec.source != what_if->study().source);
-  if (!fresh.results && snapshot.results && fresh.phase != app::Phase::empty) {
-    // The study before stays on the screen until the new one has something to show, or for good when it failed.
-    fresh.results = snapshot.results;
-    fresh.table = snapshot.table;
-  }
-  snapshot = std::move(fresh);
-  if (snapshot.phase == app::Phase::empty) {
+  if (fresh.phase == app::Phase::empty) {
+    if (snapshot.results) ++closed_;
+    discard(snapshot.results);
+    views_ = {};
     what_if = nullptr;
+    snapshot = std::move(fresh);
     return;
   }
-  if (!new_results) return;
+  const std::shared_ptr<const app::StudyResults> newest = fresh.results;
+  if (newest && newest != snapshot.results && !preparing_.valid()) prepare(fresh);
+  // The study before stays on the screen until the new one has something to show, or for good when it failed.
+  fresh.results = snapshot.results;
+  fresh.table = snapshot.table;
+  snapshot = std::move(fresh);
+  if (is_ready(preparing_)) attempt([&] { adopt(preparing_.get()); });
+}
+
+void State::prepare(const app::Snapshot& fresh) {
+  const bool new_study = !snapshot.results || !what_if || fresh.folder != shown_folder_ ||
+                         fresh.results->spec.source != what_if->study().source;
+  const auto work = [fresh, new_study, closed = closed_, now = request(), before = views_] {
+    Prepared prepared{
+        .snapshot = fresh, .closed = closed, .views = {}, .new_study = new_study, .what_if = nullptr, .problem = {}};
+    ViewRequest wanted = new_study ? ViewRequest{} : now;
+    complete(wanted, *fresh.results, *fresh.table);
+    if (fresh.table->size() > 0) prepared.views = make_views(fresh.results, fresh.table, wanted, before);
+    if (new_study) {
+      try {
+        prepared.what_if = std::make_shared<const app::WhatIf>(fresh.results->spec);
+      } catch (const std::exception& error) {
+        prepared.problem = error.what();
+      }
+    }
+    return prepared;
+  };
+  preparing_ = std::async(fresh.table->size() < kOnAThreadFrom ? std::launch::deferred : std::launch::async, work);
+}
+
+void State::adopt(Prepared prepared) {
+  if (prepared.snapshot.folder != snapshot.folder || prepared.closed != closed_) return;  // it is another study by now
+  discard(std::exchange(snapshot.results, prepared.snapshot.results));
+  snapshot.table = prepared.snapshot.table;
+  shown_folder_ = prepared.snapshot.folder;
+  views_ = std::move(prepared.views);
   selected_.resize(snapshot.table->size());
-  if (!new_study) return;
-  selected_.assign(snapshot.table->size(), 0);
-  current = hovered = until = SIZE_MAX;
+  std::erase_if(selection_, [&](std::size_t row) { return row >= selected_.size(); });
+  if (prepared.new_study) {
+    what_if = std::move(prepared.what_if);
+    if (!prepared.problem.empty()) complain(prepared.problem);
+    start_view(snapshot.results->spec);
+  }
+  // The first results of a search may have no front yet.
+  if (!document.layout.layers.empty()) return;
+  if (const search::Trial* best = app::recommended(*snapshot.results))
+    select(app::row_of(*snapshot.results, best->id), false);
+  undo_.clear();
+}
+
+void State::start_view(const app::StudySpec& study) {
+  clear_selection();
+  hovered = until = SIZE_MAX;
   answers_.clear();
   sweeps_.clear();
   brushes.clear();
   budgets.clear();
-  undo_.clear();
   fit = true;
-  attempt([&] { what_if = std::make_shared<const app::WhatIf>(snapshot.results->spec); });
-  const auto& objectives = snapshot.results->spec.objectives;
-  goal = objectives[0].metric;
-  view.y = objectives[0].metric;
-  view.x = objectives[1].metric;
+  goal = study.objectives[0].metric;
+  view.y = study.objectives[0].metric;
+  view.x = study.objectives[1].metric;
   set_filter("");
   document = {};
   load_session();
-  if (document.layout.layers.empty()) {
-    if (const search::Trial* best = app::recommended(*snapshot.results)) {
-      const auto at = std::ranges::find(snapshot.results->trials, best->id, &search::Trial::id);
-      select(static_cast<std::size_t>(at - snapshot.results->trials.begin()), false);
-    }
-  }
   undo_.clear();
+}
+
+/// A million trials take their time to be freed.
+void State::discard(std::shared_ptr<const app::StudyResults> results) {
+  if (!results || results->trials.size() < kOnAThreadFrom) return;
+  discarding_.push_back(std::async(std::launch::async, [gone = std::move(results)]() mutable { gone.reset(); }));
 }
 
 // --- What is seen ---
@@ -262,94 +381,126 @@ void State::set_axes(const std::string& x, const std::string& y) {
 void State::set_filter(const std::string& text) {
   view.filter = text;
   filter_ = parse_filter(text, results() == nullptr ? std::vector<search::Metric>{} : results()->metrics);
-  ++shown_request_;
 }
 
-const Cloud& State::cloud() {
-  if (!table() || table()->size() == 0) {
-    cloud_ = {};
-    cloud_key_.clear();
-    return cloud_;
-  }
-  const auto& columns = table()->columns;
-  if (!has_metric(*table(), view.x)) view.x = columns[std::min<std::size_t>(1, columns.size() - 1)].metric.name;
-  if (!has_metric(*table(), view.y)) view.y = columns[0].metric.name;
-  const std::string key =
-      fmt::format("{} {} {} {} {} {}", snapshot.version, view.x, view.y, view.x_log, view.y_log, until);
-  if (key != cloud_key_) {
-    cloud_key_ = key;
-    ++cloud_version_;
-    cloud_ = make_cloud(*table(), results()->spec.objectives, view.x, view.y,
-                        {.x_log = view.x_log, .y_log = view.y_log, .until = until});
-  }
-  return cloud_;
+ViewRequest State::request() const {
+  return {.x = view.x,
+          .y = view.y,
+          .x_log = view.x_log,
+          .y_log = view.y_log,
+          .until = until,
+          .filter = view.filter,
+          .brushes = brushes,
+          .sort = sort};
 }
 
-const PickIndex& State::pick_index() {
-  const Cloud& points = cloud();
-  if (pick_key_ != cloud_key_) {
-    pick_key_ = cloud_key_;
-    pick_ = PickIndex(points);
+const Views& State::views() {
+  static const Views kNothing{.results = nullptr,
+                              .table = nullptr,
+                              .request = {},
+                              .summary = std::make_shared<const TableSummary>(),
+                              .cloud = std::make_shared<const Cloud>(),
+                              .pick = std::make_shared<const PickIndex>(),
+                              .shown = std::make_shared<const ShownRows>(),
+                              .order = std::make_shared<const std::vector<std::uint32_t>>()};
+  if (!has_rows()) return kNothing;
+  ViewRequest wanted = request();
+  complete(wanted, *results(), *table());
+  view.x = wanted.x;
+  view.y = wanted.y;
+  const bool made = views_.table == snapshot.table && views_.request == wanted;
+  if (!made && (views_.table != snapshot.table || table()->size() < kOnAThreadFrom)) {
+    views_ = make_views(snapshot.results, snapshot.table, wanted, views_);
+  } else if (!made && !refreshing_.valid()) {
+    refreshing_ =
+        std::async(std::launch::async, [results = snapshot.results, table = snapshot.table, wanted, before = views_] {
+          return make_views(results, table, wanted, before);
+        });
   }
-  return pick_;
+  return views_;
+}
+
+const app::Importance& State::importance() {
+  constexpr std::size_t kWeighedAtOnce = 2000;
+  if (!has_rows()) return importance_;
+  if (!has_metric(*table(), view.importance)) view.importance = results()->spec.objectives[0].metric;
+  const auto take = [&] {
+    importance_ = weighing_.get();
+    importance_of_ = std::move(next_importance_of_);
+    importance_metric_ = next_importance_metric_;
+  };
+  if (is_ready(weighing_)) take();
+  const bool made = importance_of_ == snapshot.table && importance_metric_ == view.importance;
+  if (!made && !weighing_.valid()) {
+    next_importance_of_ = snapshot.table;
+    next_importance_metric_ = view.importance;
+    weighing_ = std::async(table()->size() < kWeighedAtOnce ? std::launch::deferred : std::launch::async,
+                           [results = snapshot.results, table = snapshot.table, metric = view.importance] {
+                             return app::importance_of(*results, *table, metric);
+                           });
+    if (is_ready(weighing_)) take();
+  }
+  return importance_;
+}
+
+report::LineChart State::learning_chart() const {
+  const std::vector<app::MeasuredCurve>& curves = results()->curves;
+  const std::vector<app::CurveGroup> groups = app::curve_groups(curves);
+  if (view.curve_group >= groups.size()) return {};
+  return app::curve_chart(
+      curves, groups[view.curve_group], view.curve_loss ? app::CurveQuantity::loss : app::CurveQuantity::accuracy,
+      [&](const app::MeasuredCurve& curve) {
+        const search::Trial& trial = app::trial_at(*results(), app::row_of(*results(), curve.trials.front()));
+        return trial.name.empty() ? trial.layout : trial.name;
+      });
+}
+
+const app::MeasuredCurve* State::curve_shown(std::size_t line) const {
+  const std::vector<app::MeasuredCurve>& curves = results()->curves;
+  const std::vector<app::CurveGroup> groups = app::curve_groups(curves);
+  for (const app::MeasuredCurve& measured : curves) {
+    if (app::CurveGroup{measured.curve.rung, measured.curve.task} == groups[view.curve_group] && line-- == 0)
+      return &measured;
+  }
+  return nullptr;
+}
+
+const Density& State::density_of_cloud(const std::array<double, 4>& box, std::size_t columns, std::size_t lines) {
+  const Views& now = views();
+  const bool same = density_cloud_ == now.cloud && density_shown_ == now.shown && density_box_ == box &&
+                    density_.columns == columns && density_.lines == lines;
+  if (!same) {
+    density_cloud_ = now.cloud;
+    density_shown_ = now.shown;
+    density_box_ = box;
+    density_ = density(*now.cloud, box[0], box[1], box[2], box[3], columns, lines,
+                       now.shown->count == now.shown->rows.size() ? std::span<const std::uint8_t>{} : now.shown->rows);
+  }
+  return density_;
 }
 
 const Cloud* State::overlay_cloud() {
   if (!overlay.table || overlay.table->size() == 0 || !has_rows()) return nullptr;
   if (!has_metric(*overlay.table, view.x) || !has_metric(*overlay.table, view.y)) return nullptr;
   const Cloud& own = cloud();
-  const std::string key = fmt::format("{} {} {} {} {}", overlay.version, view.x, view.y, own.x.log, own.y.log);
-  if (key != overlay_key_) {
-    overlay_key_ = key;
-    overlay_cloud_ = make_cloud(*overlay.table, overlay.results->spec.objectives, view.x, view.y,
-                                {.x_log = own.x.log, .y_log = own.y.log});
-    // In the units of the study that it lies over.
-    const auto shift = [](std::vector<double>& values, const CloudAxis& from, const CloudAxis& to) {
-      const double factor = from.shown.factor / to.shown.factor;
-      for (double& value : values) value = to.log ? value + std::log10(factor) : value * factor;
-    };
-    shift(overlay_cloud_.xs, overlay_cloud_.x, own.x);
-    shift(overlay_cloud_.ys, overlay_cloud_.y, own.y);
-    if (overlay_cloud_.x.log != own.x.log || overlay_cloud_.y.log != own.y.log) overlay_cloud_ = {};
+  const std::string key = fmt::format("{} {} {} {} {} {} {}", overlay.version, own.x.metric, own.y.metric, own.x.log,
+                                      own.y.log, own.x.shown.factor, own.y.shown.factor);
+  if (is_ready(laying_over_)) {
+    overlay_cloud_ = laying_over_.get();
+    overlay_key_ = next_overlay_key_;
   }
-  return overlay_cloud_.size() == 0 ? nullptr : &overlay_cloud_;
-}
-
-const std::vector<std::uint8_t>& State::shown() {
-  if (!table()) {
-    shown_.clear();
-    shown_count_ = 0;
-    return shown_;
-  }
-  const std::string key = fmt::format("{} {}", snapshot.version, shown_request_);
-  if (key != shown_key_) {
-    shown_key_ = key;
-    shown_ = matches(filter_.problem.empty() ? filter_ : TrialFilter{}, *results(), *table());
-    for (const Brush& brush : brushes) {
-      const app::TrialTable::Column* column = table()->find(brush.metric);
-      if (column == nullptr) continue;
-      for (std::size_t row = 0; row < shown_.size(); ++row) {
-        if (!(column->value[row] >= brush.low && column->value[row] <= brush.high)) shown_[row] = 0;
-      }
+  if (key != overlay_key_ && !laying_over_.valid()) {
+    next_overlay_key_ = key;
+    laying_over_ = std::async(overlay.table->size() < kOnAThreadFrom ? std::launch::deferred : std::launch::async,
+                              [results = overlay.results, table = overlay.table, x = own.x, y = own.y] {
+                                return cloud_over(*results, *table, x, y);
+                              });
+    if (is_ready(laying_over_)) {
+      overlay_cloud_ = laying_over_.get();
+      overlay_key_ = key;
     }
-    shown_count_ = static_cast<std::size_t>(std::ranges::count(shown_, 1));
   }
-  return shown_;
-}
-
-const std::vector<std::uint32_t>& State::order(TrialSort sort) {
-  const std::vector<std::uint8_t>& inside = shown();
-  const std::string key = fmt::format("{} {} {}", shown_key_, sort.column, sort.descending);
-  if (key != order_key_ && table() != nullptr) {
-    order_key_ = key;
-    order_ = sorted_rows(*table(), inside, sort);
-  }
-  return order_;
-}
-
-std::size_t State::shown_count() {
-  shown();
-  return shown_count_;
+  return key != overlay_key_ || overlay_cloud_.size() == 0 ? nullptr : &overlay_cloud_;
 }
 
 // --- Selection ---
@@ -359,10 +510,18 @@ void State::select(std::size_t row, bool add) { select_all({row}, add); }
 void State::select_all(const std::vector<std::size_t>& rows, bool add) {
   if (!table()) return;
   const bool toggles = add && rows.size() == 1 && is_selected(rows[0]);
-  if (!add) std::ranges::fill(selected_, std::uint8_t{0});
+  if (!add) {
+    std::ranges::fill(selected_, std::uint8_t{0});
+    selection_.clear();
+  }
   for (const std::size_t row : rows) {
     if (row < selected_.size()) selected_[row] = toggles ? 0 : 1;
   }
+  selection_.insert(selection_.end(), rows.begin(), rows.end());
+  std::ranges::sort(selection_);
+  const auto twice = std::ranges::unique(selection_);
+  selection_.erase(twice.begin(), twice.end());
+  std::erase_if(selection_, [&](std::size_t row) { return !is_selected(row); });
   if (rows.size() == 1 && rows[0] < selected_.size() && !toggles) {
     current = rows[0];
     scroll_to_current = true;
@@ -371,16 +530,9 @@ void State::select_all(const std::vector<std::size_t>& rows, bool add) {
 }
 
 void State::clear_selection() {
-  std::ranges::fill(selected_, std::uint8_t{0});
+  selected_.assign(table() ? table()->size() : 0, 0);
+  selection_.clear();
   current = SIZE_MAX;
-}
-
-std::vector<std::size_t> State::selection() const {
-  std::vector<std::size_t> rows;
-  for (std::size_t row = 0; row < selected_.size(); ++row) {
-    if (selected_[row] != 0) rows.push_back(row);
-  }
-  return rows;
 }
 
 std::string State::row_name(std::size_t row) const {
@@ -391,9 +543,8 @@ std::string State::row_name(std::size_t row) const {
 
 void State::step_on_front(int direction) {
   const Cloud& points = cloud();
-  const auto own = std::ranges::find(points.rows, static_cast<std::uint32_t>(current));
-  const double x = own == points.rows.end() ? (direction > 0 ? -INFINITY : INFINITY)
-                                            : points.xs[static_cast<std::size_t>(own - points.rows.begin())];
+  const std::size_t own = points.index_of(current);
+  const double x = own == Cloud::kNone ? (direction > 0 ? -INFINITY : INFINITY) : points.xs[own];
   const auto beyond = [&](std::uint32_t i) { return direction > 0 ? points.xs[i] > x : points.xs[i] < x; };
   if (direction > 0) {
     const auto next = std::ranges::find_if(points.staircase, beyond);
@@ -557,8 +708,8 @@ const std::vector<costmodel::CostReport>& State::sweep(const spec::Layout& layou
 // --- The session file ---
 
 fs::path State::session_file() const {
-  if (snapshot.folder.empty()) return {};
-  fs::path folder = fs::absolute(snapshot.folder).lexically_normal();
+  if (shown_folder_.empty()) return {};
+  fs::path folder = fs::absolute(shown_folder_).lexically_normal();
   if (folder.filename().empty()) folder = folder.parent_path();
   return folder.parent_path() / (folder.filename().string() + ".plait-session.json");
 }
@@ -584,8 +735,7 @@ void State::save_session() {
     }
     out["pins"] = spec::OrderedJson::array();
     for (const Pin& pin : document.pins) out["pins"].push_back({{"name", pin.name}, {"model", layers(pin.layout)}});
-    app::write_file(file.string() + ".part", out.dump(2) + "\n");
-    fs::rename(file.string() + ".part", file);
+    app::replace_file(file, out.dump(2) + "\n");
     say("saved " + file.string());
   });
 }

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <list>
 #include <memory>
 #include <optional>
@@ -9,10 +11,11 @@
 #include <string>
 #include <vector>
 
-#include "gui/cloud.h"
 #include "gui/layout_edit.h"
 #include "gui/trial_filter.h"
-#include "gui/trial_order.h"
+#include "gui/view_files.h"
+#include "gui/views.h"
+#include "src/app/importance.h"
 #include "src/app/session.h"
 #include "src/app/what_if.h"
 #include "src/report/palette.h"
@@ -57,6 +60,10 @@ struct View {
   std::string filter;
   std::string sweep_metric = "kv_cache_bytes";
   std::string breakdown = "decode_step_s";
+  std::string importance;       ///< metric that is explained
+  std::size_t curve_group = 0;  ///< of the learning curves
+  bool curve_loss = false;      ///< instead of accuracy
+  bool graph = false;           ///< the layout as a graph too
 };
 
 /// A question with a file or folder as its answer.
@@ -90,12 +97,17 @@ class State {
   /// A folder of a search, a study file (fills the form), a model file or a trainer's config (into the editor).
   void open(const std::filesystem::path& path);
   void open_sample();
-  void start(const app::StudySpec& study, const std::filesystem::path& folder, bool resume);
+  void start(const app::StudySpec& study, const std::filesystem::path& folder, bool resume,
+             std::optional<app::ProxyChoice> proxies = {});
+  /// The form's choice of proxy trainings, the smallest when it has none; continues the study that is open.
+  void train();
   void open_overlay(const std::filesystem::path& folder);
   void close_overlay();
 
   /// Takes what the sessions have found since; once a frame. True when something changed.
   bool update(double now_s);
+  /// Takes what its own threads have made since; part of `update`.
+  bool collect();
 
   const app::StudyResults* results() const { return snapshot.results.get(); }
   const app::TrialTable* table() const { return snapshot.table.get(); }
@@ -110,28 +122,33 @@ class State {
 
   // --- What is seen ---
 
-  const Cloud& cloud();                      ///< of the view's metrics; made anew when they or the trials changed
-  const PickIndex& pick_index();             ///< of that cloud
-  const Cloud* overlay_cloud();              ///< nullptr without one, or when it lacks a metric
-  const std::vector<std::uint8_t>& shown();  ///< per row: inside filter and brushes
-  std::size_t shown_count();
-  std::size_t cloud_version() const { return cloud_version_; }
+  /// Of the view's metrics, filter and brushes. With many trials a change shows some frames later, when a thread has
+  /// made it; until then all of them stay as they were, together.
+  const Views& views();
+  const Cloud& cloud() { return *views().cloud; }
+  const PickIndex& pick_index() { return *views().pick; }
+  const Cloud* overlay_cloud();  ///< nullptr without one, or when it lacks a metric
+  const std::vector<std::uint8_t>& shown() { return views().shown->rows; }  ///< per row: inside filter and brushes
+  std::size_t shown_count() { return views().shown->count; }
+  const std::vector<std::uint32_t>& order() { return *views().order; }  ///< rows inside filter and brushes, by `sort`
+  /// The cloud in cells of the frontier's plot; made anew when anything changed.
+  const Density& density_of_cloud(const std::array<double, 4>& box, std::size_t columns, std::size_t lines);
+  /// Of the view's metric; as it was while a thread makes the new one.
+  const app::Importance& importance();
+  report::LineChart learning_chart() const;                       ///< of the view's group; results must be there
+  const app::MeasuredCurve* curve_shown(std::size_t line) const;  ///< that a line of this chart is
   void set_axes(const std::string& x, const std::string& y);
   void set_filter(const std::string& text);
   const TrialFilter& filter() const { return filter_; }
-  const std::vector<std::uint32_t>& order(TrialSort sort);  ///< rows inside filter and brushes, sorted
-  struct Brush {
-    std::string metric;
-    double low = 0, high = 0;
-  };
   std::vector<Brush> brushes;  ///< of parallel coordinates
-  void brushes_changed() { ++shown_request_; }
+  TrialSort sort;              ///< of the table of trials
 
   Settings settings;
   View view;
-  std::size_t until = SIZE_MAX;     ///< trials seen by the frontier: history
-  std::size_t history_version = 0;  ///< that the history panel has shown
-  bool fit = true;                  ///< the frontier shows all its points in the next frame
+  std::size_t until = SIZE_MAX;  ///< trials seen by the frontier: history
+  std::pair<const app::TrialTable*, const app::TrialTable*>
+      history_of{};  ///< whose volumes the history panel has shown
+  bool fit = true;   ///< the frontier shows all its points in the next frame
 
   // --- Selection ---
 
@@ -139,8 +156,8 @@ class State {
   void select_all(const std::vector<std::size_t>& rows, bool add);
   void clear_selection();
   bool is_selected(std::size_t row) const { return row < selected_.size() && selected_[row] != 0; }
-  std::vector<std::size_t> selection() const;
-  std::size_t current = SIZE_MAX;  ///< row last selected
+  const std::vector<std::size_t>& selection() const { return selection_; }  ///< rows, ascending
+  std::size_t current = SIZE_MAX;                                           ///< row last selected
   std::size_t hovered = SIZE_MAX;  ///< row under the mouse in the frame before, in any view
   std::size_t hover = SIZE_MAX;    ///< row under the mouse in this one
   bool scroll_to_current = false;  ///< asked of the table of trials
@@ -180,6 +197,8 @@ class State {
   void complain(std::string text);
   /// Runs `work`; what it throws becomes a message.
   void attempt(const std::function<void()>& work);
+  /// Writes on a thread when there are many trials; says what came of it.
+  void write(const std::filesystem::path& file, ViewWriter make);
   std::vector<Message> messages;
   std::optional<FileQuestion> question;  ///< being asked
   std::filesystem::path picker_folder;   ///< where the last one was answered
@@ -188,29 +207,59 @@ class State {
   void save_session();
   void remember(const std::filesystem::path& path);
 
-  std::unique_ptr<StudyForm> form;  ///< of a new study
-  bool palette_open = false, help_open = false, about_open = false, quit = false, reset_docks = false;
+  std::unique_ptr<StudyForm> form;                ///< of a new study
+  const proxy::Backend* proxy_backend = nullptr;  ///< nullptr: the program's
+  bool palette_open = false, about_open = false;  ///< asked for: opened in the next frame
+  bool help_open = false, quit = false, reset_docks = false;
   std::string palette_text;
   int palette_at = 0;
   int tour = -1;  ///< step shown; -1: none
   std::string export_target = "fla";
-  std::string focus_panel;  ///< title of a panel to bring to the front
+  std::string focus_panel;               ///< title of a panel to bring to the front
+  std::string front_panel = "Frontier";  ///< title of the view that had the focus last
 
  private:
+  /// What a newer snapshot needs before it is shown, made together.
+  struct Prepared {
+    app::Snapshot snapshot;
+    std::size_t closed = 0;
+    Views views;
+    bool new_study = false;
+    std::shared_ptr<const app::WhatIf> what_if;  ///< of a new study
+    std::string problem;                         ///< why it has none
+  };
+
   void take(app::Snapshot fresh);
+  void prepare(const app::Snapshot& fresh);
+  void adopt(Prepared prepared);
+  void start_view(const app::StudySpec& study);
+  ViewRequest request() const;
+  void collect_written();
+  void discard(std::shared_ptr<const app::StudyResults> results);
   void load_session();
 
-  std::vector<std::uint8_t> selected_;
+  std::vector<std::uint8_t> selected_;  // by row
+  std::vector<std::size_t> selection_;
   UndoStack<Document> undo_;
   TrialFilter filter_;
-  Cloud cloud_, overlay_cloud_;
-  PickIndex pick_;
-  std::size_t cloud_version_ = 0, overlay_version_ = 0;
-  std::string cloud_key_, overlay_key_, pick_key_, shown_key_;
-  std::vector<std::uint32_t> order_;
-  std::string order_key_;
-  std::vector<std::uint8_t> shown_;
-  std::size_t shown_count_ = 0, shown_request_ = 0;
+  Views views_;
+  std::future<Prepared> preparing_;
+  std::future<Views> refreshing_;
+  std::future<Cloud> laying_over_;
+  std::future<app::Importance> weighing_;
+  app::Importance importance_;
+  std::shared_ptr<const app::TrialTable> importance_of_, next_importance_of_;
+  std::string importance_metric_, next_importance_metric_;
+  std::vector<std::future<void>> discarding_;
+  std::vector<std::future<std::filesystem::path>> writing_;
+  std::size_t closed_ = 0;              // studies that were closed
+  std::filesystem::path shown_folder_;  // of the results on the screen
+  Cloud overlay_cloud_;
+  std::string overlay_key_, next_overlay_key_;
+  Density density_;
+  std::shared_ptr<const Cloud> density_cloud_;
+  std::shared_ptr<const ShownRows> density_shown_;
+  std::array<double, 4> density_box_{};
   std::list<std::pair<spec::Layout, app::WhatIf::Answer>> answers_;  // newest first; pointers into it stay good
   std::list<std::pair<spec::Layout, std::vector<costmodel::CostReport>>> sweeps_;
   double now_s_ = 0;

@@ -127,6 +127,13 @@ spec::Json StudyForm::to_json() const {
   return out;
 }
 
+std::optional<app::ProxyChoice> StudyForm::proxies() const {
+  for (const auto& [value, text] : enum_names(proxy::Tier{})) {
+    if (text == tier) return app::ProxyChoice{.tier = value, .device = device};
+  }
+  return std::nullopt;
+}
+
 std::optional<app::StudySpec> StudyForm::study(spec::Problems& problems) const {
   const std::size_t before = problems.size();
   app::StudySpec study = app::study_from_json(to_json(), "", problems);

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "src/app/session.h"
 #include "src/app/study_spec.h"
 
 namespace plait::gui {
@@ -26,6 +27,8 @@ struct StudyForm {
   std::string strategy = "exact_front";
   int budget = 10000;
   int seed = 0;
+  std::string tier = "none";               ///< of the proxy trainings after the search
+  std::string device = "cpu";              ///< where they run
   std::string folder;                      ///< where to store; empty: nowhere
   spec::Json base = spec::Json::object();  ///< a study file that was opened; its other members stay as they are
   bool keep_space = false;                 ///< the file's space says more than this form can: it stays
@@ -35,6 +38,7 @@ struct StudyForm {
   explicit StudyForm(spec::Json study);
 
   spec::Json to_json() const;
+  std::optional<app::ProxyChoice> proxies() const;
   /// The study, or what is wrong (located as in a study file).
   std::optional<app::StudySpec> study(spec::Problems& problems) const;
 };

@@ -143,7 +143,7 @@ void apply_theme(report::Theme theme, double scale) {
   set(ImGuiCol_TableRowBgAlt, p.muted, 0.05);
   set(ImGuiCol_TextSelectedBg, p.front, 0.35);
   set(ImGuiCol_NavCursor, p.front);
-  set(ImGuiCol_PlotHistogram, p.front);
+  set(ImGuiCol_PlotHistogram, p.front, 0.45);  // words stand on it
   set(ImGuiCol_ModalWindowDimBg, report::rgb(0x000000), dark ? 0.5 : 0.25);
   ImGui::GetStyle() = style;
 

@@ -105,24 +105,24 @@ struct stat status(const Descriptor& fd, const std::filesystem::path& file) {
   return result;
 }
 
-std::string read_all(const Descriptor& fd, const std::filesystem::path& file) {
-  std::string text(static_cast<std::size_t>(status(fd, file).st_size), '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t n = ::pread(fd.get(), text.data() + size, text.size() - size, static_cast<off_t>(size));
+/// At most `size` bytes from `offset` on.
+std::string read_part(const Descriptor& fd, const std::filesystem::path& file, std::uintmax_t offset,
+                      std::uintmax_t size) {
+  std::string text(static_cast<std::size_t>(size), '\0');
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t n = ::pread(fd.get(), text.data() + done, text.size() - done, static_cast<off_t>(offset + done));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw_errno(errno, "cannot read", file);
     if (n == 0) break;
-    size += static_cast<std::size_t>(n);
+    done += static_cast<std::size_t>(n);
   }
-  text.resize(size);
+  text.resize(done);
   return text;
 }
 
-std::string read_all(const std::filesystem::path& file) {
-  const Descriptor fd(file, O_RDONLY);
-  if (!fd) throw std::system_error(errno, std::generic_category(), fmt::format("cannot read {}", file.string()));
-  return read_all(fd, file);
+std::string read_all(const Descriptor& fd, const std::filesystem::path& file) {
+  return read_part(fd, file, 0, static_cast<std::uintmax_t>(status(fd, file).st_size));
 }
 
 /// Makes a new name durable: a file may be on disk while its directory entry is not.
@@ -132,19 +132,22 @@ void sync_directory_of(const std::filesystem::path& file) {
   if (!fd || ::fsync(fd.get()) != 0) throw_errno(errno, "cannot make durable", folder);
 }
 
-/// Takes the lines of a journal one after the other.
+/// Takes the lines of a journal one after the other. `text` begins at byte `offset` of the file, behind `lines` lines.
 class LineReader {
  public:
-  LineReader(const std::filesystem::path& file, std::string_view text) : file_(file), text_(text) {}
+  LineReader(const std::filesystem::path& file, std::string_view text, std::uintmax_t offset, std::size_t lines)
+      : file_(file), text_(text), line_(lines), offset_(offset), next_(offset), begin_(offset) {}
 
   /// The event of the next whole line; nothing at the end or before a torn line.
   std::optional<nlohmann::json> next() {
     offset_ = next_;
-    const std::size_t end = text_.find('\n', offset_);
+    const std::size_t from = static_cast<std::size_t>(offset_ - begin_);
+    const std::size_t end = text_.find('\n', from);
     if (end == std::string_view::npos) return std::nullopt;
     ++line_;
-    const std::string_view line = text_.substr(offset_, end - offset_);
-    next_ = end + 1;
+    const std::string_view line = text_.substr(from, end - from);
+    last_ = line;
+    next_ = begin_ + end + 1;
     if (const std::string_view problem = checksum_problem(line); !problem.empty()) damaged(problem);
     bool too_deep = false;  // functions that walk a value may recurse
     const auto watch = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
@@ -164,14 +167,17 @@ class LineReader {
                     file_.string(), line_, offset_, why, offset_, file_.string()));
   }
 
-  std::size_t offset() const { return offset_; }
+  std::uintmax_t offset() const { return offset_; }
+  std::size_t lines() const { return line_; }
+  std::string_view last() const { return last_; }  ///< line, without its newline
 
  private:
   const std::filesystem::path& file_;
-  std::string_view text_;
-  std::size_t line_ = 0;
-  std::size_t offset_ = 0;  // of the line last returned, or that would have been
-  std::size_t next_ = 0;
+  std::string_view text_, last_;
+  std::size_t line_;
+  std::uintmax_t offset_;  // of the line last returned, or that would have been
+  std::uintmax_t next_;
+  std::uintmax_t begin_;
 };
 
 void check_is_journal(const std::filesystem::path& file, std::string_view text) {
@@ -251,13 +257,50 @@ class Journal::File {
   off_t size_ = 0;
 };
 
-Journal::Contents Journal::read(const std::filesystem::path& file) {
-  const std::string text = read_all(file);
-  check_is_journal(file, text);
-  Contents contents;
-  LineReader lines(file, text);
-  std::size_t baselines = 0;
-  contents.study = lines.next()->value("study", nlohmann::json());
+struct JournalFollower::Stamp {
+  ino_t inode = 0;
+  off_t size = 0;
+  timespec changed{};
+
+  bool operator==(const Stamp& other) const {
+    return inode == other.inode && size == other.size && changed.tv_sec == other.changed.tv_sec &&
+           changed.tv_nsec == other.changed.tv_nsec;
+  }
+};
+
+JournalFollower::JournalFollower(std::filesystem::path file) : file_(std::move(file)) {}
+JournalFollower::~JournalFollower() = default;
+
+JournalFollower::Change JournalFollower::update() {
+  const Descriptor fd(file_, O_RDONLY);
+  if (!fd) throw std::system_error(errno, std::generic_category(), fmt::format("cannot read {}", file_.string()));
+  const struct stat now = status(fd, file_);
+  const Stamp stamp{now.st_ino, now.st_size, now.st_mtim};
+  if (seen_ && *seen_ == stamp) return Change::none;  // also when it could not be read
+
+  const auto stands = [&](const std::string& line, std::uintmax_t at) {
+    return read_part(fd, file_, at, line.size()) == line;
+  };
+  const std::uintmax_t known = contents_.valid_bytes;
+  const bool grown = whole_ && static_cast<std::uintmax_t>(now.st_size) >= known && stands(header_, 0) &&
+                     stands(last_line_, known - last_line_.size());
+  const bool replaced = seen_ && !grown;
+  seen_ = std::make_unique<Stamp>(stamp);
+  whole_ = false;
+  if (!grown) {
+    contents_ = {};
+    lines_ = baselines_ = 0;
+  }
+  const std::uintmax_t from = contents_.valid_bytes;
+  const std::string text = read_part(fd, file_, from, static_cast<std::uintmax_t>(now.st_size) - from);
+  if (from == 0) check_is_journal(file_, text);
+  LineReader lines(file_, text, from, lines_);
+  const std::size_t before = contents_.trials.size() + contents_.measurements.size();
+  if (from == 0) {
+    contents_.study = lines.next()->value("study", nlohmann::json());
+    header_ = fmt::format("{}\n", lines.last());
+    last_line_ = header_;
+  }
   while (const auto event = lines.next()) {
     const nlohmann::json kind = event->value("event", nlohmann::json());
     if (kind != "trial") lines.damaged(fmt::format("{} is no event of format {}{}", shown(kind), kFormat, kVersion));
@@ -268,27 +311,37 @@ Journal::Contents Journal::read(const std::filesystem::path& file) {
       lines.damaged(error.what());
     }
     if (is_measurement(trial)) {
-      const auto of = std::ranges::find(contents.trials, std::string_view(trial.id).substr(1), &Trial::id);
-      if (of == contents.trials.end() || of->layout != trial.layout) {
+      const auto of = std::ranges::find(contents_.trials, std::string_view(trial.id).substr(1), &Trial::id);
+      if (of == contents_.trials.end() || of->layout != trial.layout) {
         lines.damaged(fmt::format("{} measures no trial that stands before it", trial.id));
       }
-      if (std::ranges::find(contents.measurements, trial.id, &Trial::id) != contents.measurements.end()) {
+      if (std::ranges::find(contents_.measurements, trial.id, &Trial::id) != contents_.measurements.end()) {
         lines.damaged(fmt::format("{} is there twice", trial.id));
       }
-      contents.measurements.push_back(std::move(trial));
+      contents_.measurements.push_back(std::move(trial));
       continue;
     }
-    const bool in_baselines = baselines == contents.trials.size();
-    if (in_baselines && trial.id == fmt::format("b{}", baselines)) {
-      ++baselines;
-    } else if (const std::string next = std::to_string(contents.trials.size() - baselines); trial.id != next) {
+    const bool in_baselines = baselines_ == contents_.trials.size();
+    if (in_baselines && trial.id == fmt::format("b{}", baselines_)) {
+      ++baselines_;
+    } else if (const std::string next = std::to_string(contents_.trials.size() - baselines_); trial.id != next) {
       lines.damaged(fmt::format("trial {} stands where trial {} belongs", trial.id, next));
     }
-    contents.trials.push_back(std::move(trial));
+    contents_.trials.push_back(std::move(trial));
   }
-  contents.valid_bytes = lines.offset();
-  contents.torn_bytes = text.size() - lines.offset();
-  return contents;
+  if (!lines.last().empty()) last_line_ = fmt::format("{}\n", lines.last());
+  lines_ = lines.lines();
+  contents_.valid_bytes = lines.offset();
+  contents_.torn_bytes = from + text.size() - lines.offset();
+  whole_ = true;
+  const bool more = from == 0 || contents_.trials.size() + contents_.measurements.size() > before;
+  return replaced ? Change::replaced : more ? Change::appended : Change::none;
+}
+
+Journal::Contents Journal::read(const std::filesystem::path& file) {
+  JournalFollower follower(file);
+  follower.update();
+  return std::move(follower).take();
 }
 
 bool Journal::started(const std::filesystem::path& file) {

@@ -73,6 +73,32 @@ class Journal {
   std::unique_ptr<File> file_;
 };
 
+/// Reads a journal while another process writes it: every call takes what was appended since the one before.
+class JournalFollower {
+ public:
+  explicit JournalFollower(std::filesystem::path file);
+  JournalFollower(const JournalFollower&) = delete;
+  ~JournalFollower();
+
+  /// `replaced`: shorter than before, or with another header or another last line where that of before was; what
+  /// `contents` held is gone. A file that was changed in the middle alone is not noticed.
+  enum class Change { none, appended, replaced };
+  /// The first call reads all and is `appended`. Throws as Journal::read, once for each state of the file; what comes
+  /// then is read from the beginning.
+  Change update();
+  const Journal::Contents& contents() const { return contents_; }
+  Journal::Contents take() && { return std::move(contents_); }
+
+ private:
+  struct Stamp;
+  std::filesystem::path file_;
+  std::unique_ptr<Stamp> seen_;  // of the file at the last call
+  bool whole_ = false;           // it was read to its end
+  Journal::Contents contents_;
+  std::string header_, last_line_;  // as they stand in the file
+  std::size_t lines_ = 0, baselines_ = 0;
+};
+
 /// Where the study of a journal differs from the one at hand, for a person: `seed is 3 in the journal, 4 now`. Empty:
 /// it is the same study.
 std::string study_difference(const nlohmann::json& recorded, const nlohmann::json& wanted);

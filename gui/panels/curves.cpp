@@ -7,24 +7,13 @@
 #include "gui/panels/panels.h"
 #include "gui/theme.h"
 #include "gui/widgets/widgets.h"
+#include "src/app/output.h"
+#include "src/report/bar_chart.h"
 #include "src/report/number_format.h"
 #include "src/spec/json_reader.h"
 
 namespace plait::gui {
 namespace {
-
-constexpr ImPlotFlags kQuiet = ImPlotFlags_NoMenus | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMouseText;
-
-/// A line with its points, in plot coordinates.
-void draw_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU32 ink, float width, bool points) {
-  ImDrawList* draw = ImPlot::GetPlotDrawList();
-  std::vector<ImVec2> path;
-  for (std::size_t i = 0; i < xs.size(); ++i) path.push_back(ImPlot::PlotToPixels(xs[i], ys[i]));
-  ImPlot::PushPlotClipRect();
-  draw->AddPolyline(path.data(), static_cast<int>(path.size()), ink, width);
-  for (std::size_t i = 0; points && i < path.size(); ++i) draw->AddCircleFilled(path[i], px(2.5F), ink);
-  ImPlot::PopPlotClipRect();
-}
 
 struct CostCurve {
   const char* name;
@@ -96,19 +85,35 @@ void draw_history(State& state) {
       fmt::format("dominated volume {:.4f} of at most {:.4f} after {} trials; click to see the frontier as it was",
                   history.back().volume, std::pow(1.1, static_cast<double>(state.results()->spec.objectives.size())),
                   history.back().trials));
-  if (!ImPlot::BeginPlot("##history", {-1, -1}, kQuiet | ImPlotFlags_NoLegend)) return;
+  if (!ImPlot::BeginPlot("##history", {-1, -1}, kPlotFlags)) return;
   ImPlot::SetupAxes("trials", "dominated volume");
+  const std::pair shown(state.table(), static_cast<const app::TrialTable*>(state.overlay.table.get()));
+  const auto overlay = state.overlay.table ? state.overlay.table->history : std::vector<app::TrialTable::Volume>{};
   double low = history.front().volume, high = history.back().volume;
-  const double room = std::max(1e-3, 0.08 * (high - low));
-  ImPlot::SetupAxesLimits(0, static_cast<double>(history.back().trials) * 1.02, low - room, high + room,
-                          state.history_version == state.snapshot.version ? ImPlotCond_Once : ImPlotCond_Always);
-  state.history_version = state.snapshot.version;
-  std::vector<double> xs, ys;
-  for (const app::TrialTable::Volume& step : history) {
-    xs.push_back(static_cast<double>(step.trials));
-    ys.push_back(step.volume);
+  double trials = static_cast<double>(history.back().trials);
+  for (const app::TrialTable::Volume& step : overlay) {
+    low = std::min(low, step.volume);
+    high = std::max(high, step.volume);
+    trials = std::max(trials, static_cast<double>(step.trials));
   }
-  draw_line(xs, ys, colours().front, px(2), history.size() < 60);
+  const double room = std::max(1e-3, 0.08 * (high - low));
+  ImPlot::SetupAxesLimits(0, trials * 1.02, low - room, high + room,
+                          state.history_of == shown ? ImPlotCond_Once : ImPlotCond_Always);
+  state.history_of = shown;
+  const auto draw = [](const std::vector<app::TrialTable::Volume>& steps, ImU32 ink) {
+    std::vector<double> xs, ys;
+    for (const app::TrialTable::Volume& step : steps) {
+      xs.push_back(static_cast<double>(step.trials));
+      ys.push_back(step.volume);
+    }
+    plot_line(xs, ys, ink, px(2), steps.size() < 60);
+  };
+  if (!overlay.empty()) {
+    draw(overlay, colours().baseline);
+    line_names({{state.results()->spec.name, colours().front},
+                {state.overlay.results->spec.name + " (laid over)", colours().baseline}});
+  }
+  draw(history, colours().front);
   if (state.until != SIZE_MAX) {
     const ImVec2 a = ImPlot::PlotToPixels(static_cast<double>(state.until), ImPlot::GetPlotLimits().Y.Min);
     const ImVec2 b = ImPlot::PlotToPixels(static_cast<double>(state.until), ImPlot::GetPlotLimits().Y.Max);
@@ -209,7 +214,7 @@ void draw_sweep(State& state) {
   for (const Pin& pin : state.document.pins) add(pin.name, pin.layout);
   const bool any = low <= high;
   const report::DisplayUnit unit = report::display_unit(curve.unit, any ? std::sqrt(low * high) : 1);
-  if (!ImPlot::BeginPlot("##sweep", {-1, -1}, kQuiet | ImPlotFlags_NoLegend)) return;
+  if (!ImPlot::BeginPlot("##sweep", {-1, -1}, kPlotFlags)) return;
   ImPlot::SetupAxes("context (tokens)", fmt::format("{}{}{}{}", curve.title, unit.suffix.empty() ? "" : " (",
                                                     unit.suffix, unit.suffix.empty() ? "" : ")")
                                             .c_str());
@@ -231,17 +236,11 @@ void draw_sweep(State& state) {
   for (std::size_t k = lines.size(); k-- > 0;) {
     Line& line = lines[k];
     for (double& y : line.ys) y /= unit.factor;
-    draw_line(line.xs, line.ys, line_colour(k), px(k == 0 ? 2.5F : 1.7F), true);
+    plot_line(line.xs, line.ys, line_colour(k), px(k == 0 ? 2.5F : 1.7F), true);
   }
-  // Names at the upper left, in the order of the lines: nothing to look up elsewhere.
-  ImDrawList* draw = ImPlot::GetPlotDrawList();
-  ImVec2 at = ImPlot::GetPlotPos() + ImVec2(px(8), px(6));
-  for (std::size_t k = 0; k < lines.size() && lines.size() > 1; ++k) {
-    draw->AddLine(at + ImVec2(0, ImGui::GetTextLineHeight() / 2), at + ImVec2(px(16), ImGui::GetTextLineHeight() / 2),
-                  line_colour(k), px(2.5F));
-    draw->AddText(at + ImVec2(px(22), 0), colours().ink, lines[k].name.c_str());
-    at.y += ImGui::GetTextLineHeight() + px(1);
-  }
+  std::vector<std::pair<std::string, ImU32>> names;
+  for (std::size_t k = 0; k < lines.size() && lines.size() > 1; ++k) names.emplace_back(lines[k].name, line_colour(k));
+  line_names(names);
   if (ImPlot::IsPlotHovered() && !lines[0].xs.empty()) {
     const double x = ImPlot::GetPlotMousePos().x;
     std::size_t i = 0;
@@ -347,6 +346,91 @@ void draw_compare(State& state) {
   if (unpin != SIZE_MAX) {
     state.edit([&](Document& next) { next.pins.erase(next.pins.begin() + static_cast<std::ptrdiff_t>(unpin)); });
   }
+}
+
+ViewWriter save_history(State& state, FileKind kind, const report::FigureOptions& options) {
+  if (!state.has_rows() || state.table()->history.size() < 2) return {};
+  report::LineChart chart;
+  chart.title = "Dominated volume over the search";
+  chart.subtitle = app::setting(state.results()->spec);
+  chart.x = {.label = "trials", .unit = "1", .log = false};
+  chart.y = {.label = "dominated volume", .unit = "1", .direction = search::Direction::maximize, .log = false};
+  const auto add = [&](const app::Snapshot& study) {
+    if (!study.table || study.table->history.size() < 2) return;
+    report::LineChart::Line line{study.results->spec.name, {}, chart.lines.size()};
+    for (const app::TrialTable::Volume& step : study.table->history) {
+      line.points.push_back({static_cast<double>(step.trials), step.volume});
+    }
+    chart.lines.push_back(std::move(line));
+  };
+  add(state.snapshot);
+  add(state.overlay);
+  return picture_writer(std::move(chart), kind, options);
+}
+
+ViewWriter save_breakdown(State& state, FileKind kind, const report::FigureOptions& options) {
+  const app::WhatIf::Answer* answer = state.answer();
+  if (answer == nullptr || !answer->costs) return {};
+  const LayerCurve& curve = chosen_curve(kLayerCurves, state.view.breakdown);
+  report::BarChart chart;
+  chart.title = fmt::format("{} of each layer", curve.title);
+  chart.subtitle = fmt::format("{}, {}", answer->notation, app::setting(state.what_if->study()));
+  chart.y = {.label = curve.title, .unit = curve.unit};
+  for (const costmodel::LayerCost& layer : answer->costs->layers) {
+    const spec::Mixer& mixer = state.document.layout.layers[layer.index].mixer;
+    chart.bars.push_back({fmt::format("{} {}", layer.index, answer->letters[layer.index]), curve.of(layer),
+                          report::mixer_colour(mixer.index())});
+  }
+  return picture_writer(std::move(chart), kind, options);
+}
+
+ViewWriter save_sweep(State& state, FileKind kind, const report::FigureOptions& options) {
+  if (!state.what_if || state.document.layout.layers.empty()) return {};
+  const CostCurve& curve = chosen_curve(kCurves, state.view.sweep_metric);
+  report::LineChart chart;
+  chart.title = fmt::format("{} over the context", curve.title);
+  chart.subtitle = app::setting(state.what_if->study());
+  chart.x = {.label = "context (tokens)", .unit = "1", .log = true};
+  chart.y = {.label = curve.title, .unit = curve.unit, .log = true};
+  const auto add = [&](const std::string& name, const spec::Layout& layout) {
+    report::LineChart::Line line{name, {}, chart.lines.size()};
+    const std::vector<costmodel::CostReport>& reports = state.sweep(layout);
+    for (std::size_t i = 0; i < reports.size(); ++i) {
+      if (curve.of(reports[i]) > 0) {
+        line.points.push_back({static_cast<double>(sweep_contexts()[i]), curve.of(reports[i])});
+      }
+    }
+    chart.lines.push_back(std::move(line));
+  };
+  add("edited", state.document.layout);
+  for (const Pin& pin : state.document.pins) add(pin.name, pin.layout);
+  return picture_writer(std::move(chart), kind, options);
+}
+
+/// The pinned layouts and that of the editor: a figure of the frontier's metrics with their strips, or all numbers.
+ViewWriter save_compare(State& state, FileKind kind, const report::FigureOptions& options) {
+  if (!state.what_if || state.document.layout.layers.empty() || !state.has_rows()) return {};
+  report::ResultTable table{.metrics = state.what_if->metrics(), .rows = {}};
+  const auto add = [&](const std::string& name, const spec::Layout& layout) {
+    const app::WhatIf::Answer* answer = state.answer_for(layout);
+    if (answer == nullptr) return;
+    table.rows.push_back({.trial = std::to_string(table.rows.size() + 1),
+                          .name = name,
+                          .layout = answer->notation,
+                          .letters = answer->letters,
+                          .on_front = true,
+                          .feasible = answer->problems.empty(),
+                          .scores = answer->scores});
+  };
+  for (const Pin& pin : state.document.pins) add(pin.name, pin.layout);
+  if (std::ranges::find(state.document.pins, state.document.layout, &Pin::layout) == state.document.pins.end()) {
+    add("in the editor", state.document.layout);
+  }
+  if (kind == FileKind::csv) return [table] { return report::to_csv(table); };
+  report::Figure figure = report::make_figure(table, state.view.x, state.view.y);
+  figure.title = "Compared layouts";
+  figure.subtitle = app::setting(state.what_if->study());
+  return picture_writer<report::Figure>(std::move(figure), kind, options, {});
 }
 
 }  // namespace plait::gui

@@ -8,12 +8,14 @@
 #include "gui/panels/panels.h"
 #include "gui/theme.h"
 #include "gui/widgets/widgets.h"
+#include "src/app/output.h"
 
 namespace plait::gui {
 namespace {
 
 constexpr std::size_t kDensityFrom = 300'000;  ///< points; from here on single ones say nothing
 constexpr std::size_t kMostErrorBars = 300;
+constexpr std::size_t kMostRings = 2000;  ///< around selected points
 constexpr float kPickRadius = 14;
 
 /// Coordinates of a cloud to pixels: affine, since logarithms are taken already.
@@ -71,6 +73,7 @@ void set_up_axis(ImAxis axis, const CloudAxis& of, bool inverted, bool fit) {
 /// Many small squares, quickly: one reservation per batch, no shape per point.
 void draw_squares(ImDrawList* draw, const Cloud& cloud, const Screen& screen, const std::vector<std::uint8_t>& shown,
                   PointKind kind, ImU32 ink, float radius) {
+  if (!cloud.has(kind)) return;
   constexpr int kBatch = 8192;
   const ImVec2 uv = ImGui::GetFontTexUvWhitePixel();
   for (std::size_t i = 0; i < cloud.size();) {
@@ -132,11 +135,12 @@ void draw_error_bars(ImDrawList* draw, State& state, const Cloud& cloud, const S
     draw->AddLine(b - cap, b + cap, ink, px(1));
   };
   std::size_t drawn = 0;
-  for (std::uint32_t i = 0; i < cloud.size() && drawn < kMostErrorBars; ++i) {
-    if (cloud.kinds[i] != PointKind::front && cloud.kinds[i] != PointKind::baseline) continue;
-    bar(cloud.x, i, false);
-    bar(cloud.y, i, true);
-    ++drawn;
+  for (const std::vector<std::uint32_t>* points : {&cloud.staircase, &cloud.baselines}) {
+    for (const std::uint32_t i : *points) {
+      if (drawn++ == kMostErrorBars) return;
+      bar(cloud.x, i, false);
+      bar(cloud.y, i, true);
+    }
   }
 }
 
@@ -175,12 +179,12 @@ void draw_staircase(ImDrawList* draw, const Cloud& cloud, const Screen& screen, 
   draw->AddPolyline(corners.data(), static_cast<int>(corners.size()), ink, px(1.5F));
 }
 
-void draw_density(ImDrawList* draw, const Cloud& cloud, const Screen& screen, ImU32 ink) {
+void draw_density(ImDrawList* draw, State& state, const Screen& screen, ImU32 ink) {
   const float cell = px(4);
   const auto columns = static_cast<std::size_t>(std::max(1.0F, (screen.high.x - screen.low.x) / cell));
   const auto lines = static_cast<std::size_t>(std::max(1.0F, (screen.high.y - screen.low.y) / cell));
   const ImPlotRect limits = ImPlot::GetPlotLimits();
-  const Density map = density(cloud, limits.X.Min, limits.X.Max, limits.Y.Min, limits.Y.Max, columns, lines);
+  const Density& map = state.density_of_cloud({limits.X.Min, limits.X.Max, limits.Y.Min, limits.Y.Max}, columns, lines);
   const ImU32 plain = ink & ~IM_COL32_A_MASK;
   for (std::size_t i = 0; i < map.count.size(); ++i) {
     if (map.count[i] == 0) continue;
@@ -224,11 +228,10 @@ void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen
     const ImVec2 p = screen.at(cloud.xs[i], cloud.ys[i]);
     taken.emplace_back(p - ImVec2(px(5), px(5)), p + ImVec2(px(5), px(5)));
   }
-  for (std::uint32_t i = 0; i < cloud.size(); ++i) {
-    if (cloud.rows[i] == state.current) place(i, colours().ink);
-  }
-  for (std::uint32_t i = 0; i < cloud.size(); ++i) {
-    if (cloud.kinds[i] == PointKind::baseline && cloud.rows[i] != state.current) place(i, colours().baseline);
+  const std::size_t own = cloud.index_of(state.current);
+  if (own != Cloud::kNone) place(static_cast<std::uint32_t>(own), colours().ink);
+  for (const std::uint32_t i : cloud.baselines) {
+    if (i != own) place(i, colours().baseline);
   }
 }
 
@@ -288,7 +291,7 @@ void draw_controls(State& state) {
 void draw_legend(State& state, const Cloud& cloud) {
   ImDrawList* draw = ImGui::GetWindowDrawList();
   const auto entry = [&](PointKind kind, const char* text, ImU32 ink) {
-    if (std::ranges::find(cloud.kinds, kind) == cloud.kinds.end()) return;
+    if (!cloud.has(kind)) return;
     const ImVec2 at = ImGui::GetCursorScreenPos() + ImVec2(px(6), ImGui::GetTextLineHeight() / 2);
     if (kind == PointKind::front || kind == PointKind::baseline) {
       draw_marker(draw, at, kind, search::Source::prior, px(4.5F), ink, 0);
@@ -305,13 +308,42 @@ void draw_legend(State& state, const Cloud& cloud) {
   entry(PointKind::dominated, "dominated", colours().dominated);
   if (state.view.infeasible) entry(PointKind::infeasible, "outside constraints", colours().infeasible);
   entry(PointKind::baseline, "baseline", colours().baseline);
-  const double share = dominated_share(cloud);
+  if (state.overlay_cloud() != nullptr) {
+    const ImVec2 at = ImGui::GetCursorScreenPos() + ImVec2(px(6), ImGui::GetTextLineHeight() / 2);
+    draw->AddCircle(at, px(4), colours().baseline, 0, px(1.5F));
+    ImGui::Dummy({px(12), ImGui::GetTextLineHeight()});
+    ImGui::SameLine(0, px(2));
+    muted_text("front of " + state.overlay.results->spec.name + ", laid over");
+    ImGui::SameLine(0, px(14));
+  }
+  const double share = state.views().dominated;
   const std::string text = fmt::format("dominated area {:.1f} %", 100 * share);
   if (share > 0 && ImGui::GetContentRegionAvail().x > ImGui::CalcTextSize(text.c_str()).x) {
     muted_text(text);
     hint("Share of the box around all feasible points that the front of these two metrics dominates");
   } else {
     ImGui::NewLine();
+  }
+}
+
+/// A point of the front that is laid over: said, not opened, since it is of another study.
+void overlay_tooltip(State& state, const Screen& screen) {
+  const Cloud* other = state.overlay_cloud();
+  if (other == nullptr) return;
+  const ImVec2 mouse = ImGui::GetMousePos();
+  for (const std::uint32_t i : other->staircase) {
+    const ImVec2 apart = screen.at(other->xs[i], other->ys[i]) - mouse;
+    if (apart.x * apart.x + apart.y * apart.y > px(8) * px(8)) continue;
+    const search::Trial& trial = app::trial_at(*state.overlay.results, other->rows[i]);
+    ImGui::BeginTooltip();
+    ImGui::Text("%s, trial %s", state.overlay.results->spec.name.c_str(), trial.id.c_str());
+    ImGui::TextUnformatted(trial.layout.c_str());
+    for (const std::string& metric : {other->x.metric, other->y.metric}) {
+      const app::TrialTable::Column& column = *state.overlay.table->find(metric);
+      muted_text(fmt::format("{}: {}", metric_title(column.metric), value_text(column, other->rows[i])));
+    }
+    ImGui::EndTooltip();
+    return;
   }
 }
 
@@ -356,8 +388,9 @@ void draw_frontier(State& state) {
     return;
   }
   draw_controls(state);
-  const Cloud& cloud = state.cloud();
-  const std::vector<std::uint8_t>& shown = state.shown();
+  const Views views = state.views();  // held: a click may ask for others
+  const Cloud& cloud = *views.cloud;
+  const std::vector<std::uint8_t>& shown = views.shown->rows;
   ImPlotInputMap& input = ImPlot::GetInputMap();
   input.OverrideMod = ImGuiMod_Shift;
   const float below = ImGui::GetTextLineHeightWithSpacing() + px(2);
@@ -382,7 +415,7 @@ void draw_frontier(State& state) {
   }
   if (state.view.staircase) draw_staircase(draw, cloud, screen, colours().front, colours().shade);
   if (cloud.size() >= kDensityFrom) {
-    draw_density(draw, cloud, screen, colours().dominated);
+    draw_density(draw, state, screen, colours().dominated);
   } else {
     const float radius = px(cloud.size() > 20'000 ? 1.0F : 2.2F);
     if (state.view.infeasible) {
@@ -393,21 +426,24 @@ void draw_frontier(State& state) {
   }
   if (state.view.error_bars) draw_error_bars(draw, state, cloud, screen, colours().faint);
   const app::TrialTable::Column* y_column = state.table()->find(cloud.y.metric);
-  for (std::size_t i = 0; i < cloud.size(); ++i) {
-    const std::uint32_t row = cloud.rows[i];
-    const PointKind kind = cloud.kinds[i];
-    if (kind != PointKind::front && kind != PointKind::baseline) continue;
-    const ImVec2 p = screen.at(cloud.xs[i], cloud.ys[i]);
-    const bool dim = shown[row] == 0;
-    const ImU32 ink = dim ? colours().infeasible : kind == PointKind::front ? colours().front : colours().baseline;
-    draw_marker(draw, p, kind, y_column->source[row], px(4.5F), ink, ground);
+  for (const std::vector<std::uint32_t>* points : {&cloud.staircase, &cloud.baselines}) {
+    for (const std::uint32_t i : *points) {
+      const std::uint32_t row = cloud.rows[i];
+      const PointKind kind = cloud.kinds[i];
+      const bool dim = shown[row] == 0;
+      const ImU32 ink = dim ? colours().infeasible : kind == PointKind::front ? colours().front : colours().baseline;
+      draw_marker(draw, screen.at(cloud.xs[i], cloud.ys[i]), kind, y_column->source[row], px(4.5F), ink, ground);
+    }
   }
-  for (std::size_t i = 0; i < cloud.size(); ++i) {
-    const std::uint32_t row = cloud.rows[i];
-    if (state.is_selected(row))
-      draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(7), colours().selection, 0, px(2.5F));
-    if (row == state.hovered) draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(9), colours().ink, 0, px(1.5F));
+  const auto ring = [&](std::size_t row, float radius, ImU32 ink, float width) {
+    const std::size_t i = cloud.index_of(row);
+    if (i != Cloud::kNone) draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(radius), ink, 0, px(width));
+  };
+  const std::vector<std::size_t>& selected = state.selection();
+  for (std::size_t k = 0; k < selected.size(); k += 1 + selected.size() / kMostRings) {
+    ring(selected[k], 7, colours().selection, 2.5F);
   }
+  ring(state.hovered, 9, colours().ink, 1.5F);
   // The layout in the editor, where it stands now.
   if (const app::WhatIf::Answer* now = state.answer();
       now != nullptr && !(state.document.layout == state.document.reference)) {
@@ -436,10 +472,20 @@ void draw_frontier(State& state) {
         state.select(row, ImGui::GetIO().KeyCtrl || ImGui::GetIO().KeyShift);
       }
     }
+    if (found == PickIndex::kNone) overlay_tooltip(state, screen);
     if (ImGui::IsMouseDoubleClicked(ImGuiMouseButton_Left)) state.fit = true;
   }
   ImPlot::EndPlot();
   draw_legend(state, cloud);
+}
+
+ViewWriter save_frontier(State& state, FileKind kind, const report::FigureOptions& options) {
+  if (!state.has_rows()) return {};
+  return [results = state.snapshot.results, x = state.view.x, y = state.view.y, kind, options] {
+    if (kind == FileKind::csv) return report::to_csv(app::result_table(*results));
+    const report::Figure figure = app::frontier_figure(*results, x, y);
+    return kind == FileKind::svg ? report::to_svg(figure, options) : as_text(report::to_png(figure, options));
+  };
 }
 
 }  // namespace plait::gui

@@ -343,26 +343,25 @@ void draw_budgets(State& state, const app::WhatIf::Answer& answer) {
   if (ImGui::Button("Best of all")) state.best_within();
   hint("The best of all legal layouts inside the budgets, exactly, by dynamic programming (B)");
   for (const search::Metric& metric : goals) {
-    if (metric.name == state.goal || direction_of(study, metric) != search::Direction::minimize) continue;
+    if (metric.name == state.goal) continue;
+    const bool least = direction_of(study, metric) == search::Direction::maximize;
     const app::TrialTable::Column* column = state.has_rows() ? state.table()->find(metric.name) : nullptr;
     const auto budget = std::ranges::find(state.budgets, metric.name, &search::Constraint::metric);
     bool bounded = budget != state.budgets.end();
     ImGui::PushID(metric.name.c_str());
-    if (ImGui::Checkbox(fmt::format("{} at most", metric_title(metric)).c_str(), &bounded)) {
+    if (ImGui::Checkbox(fmt::format("{} at {}", metric_title(metric), least ? "least" : "most").c_str(), &bounded)) {
       const auto own = answer.scores.find(metric.name);
       if (bounded && own != answer.scores.end()) {
-        state.budgets.push_back({metric.name, {}, own->second.value});
+        search::Constraint& fresh = state.budgets.emplace_back(search::Constraint{metric.name, {}, {}});
+        (least ? fresh.low : fresh.high) = own->second.value;
       } else {
         std::erase_if(state.budgets, [&](const search::Constraint& c) { return c.metric == metric.name; });
       }
     } else if (bounded && column != nullptr) {
-      double low = INFINITY, high = -INFINITY;
-      for (const double value : column->value) {
-        if (!std::isfinite(value)) continue;
-        low = std::min(low, value);
-        high = std::max(high, value);
-      }
-      double value = *budget->high;
+      const auto [low, high] =
+          state.views().summary->ranges[static_cast<std::size_t>(column - state.table()->columns.data())];
+      std::optional<double>& bound = least ? budget->low : budget->high;
+      double value = bound.value_or(least ? low : high);
       ImGui::SameLine();
       ImGui::SetNextItemWidth(-1);
       const bool logarithmic = low > 0 && high / low > 20;
@@ -371,7 +370,7 @@ void draw_budgets(State& state, const app::WhatIf::Answer& answer) {
       for (const char c : text) escaped += c == '%' ? std::string("%%") : std::string(1, c);
       if (ImGui::SliderScalar("##budget", ImGuiDataType_Double, &value, &low, &high, escaped.c_str(),
                               ImGuiSliderFlags_AlwaysClamp | (logarithmic ? ImGuiSliderFlags_Logarithmic : 0))) {
-        budget->high = value;
+        bound = value;
       }
       if (ImGui::IsItemDeactivatedAfterEdit()) state.best_within();
     }
@@ -395,6 +394,7 @@ void draw_layout(State& state) {
   const std::vector<std::string> all = symbols(state.what_if->study());
   draw_header(state, answer);
   draw_editable_strip(state);
+  if (state.view.graph) draw_model_graph(state.document.layout, state.layer);
   draw_mixer_buttons(state, all);
   draw_notation(state, answer);
   for (const std::string& reason : answer.outside) {

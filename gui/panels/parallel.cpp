@@ -6,7 +6,9 @@
 #include "gui/panels/panels.h"
 #include "gui/theme.h"
 #include "gui/widgets/widgets.h"
+#include "src/app/output.h"
 #include "src/report/number_format.h"
+#include "src/report/parallel_chart.h"
 
 namespace plait::gui {
 namespace {
@@ -29,19 +31,12 @@ struct AxisRange {
 };
 
 /// Metrics that differ between trials (the others say nothing here), the objectives first, as many as find room.
-std::vector<AxisRange> axes_of(const app::TrialTable& table, std::size_t most) {
+std::vector<AxisRange> axes_of(const Views& views, std::size_t most) {
   std::vector<AxisRange> axes;
-  for (const app::TrialTable::Column& column : table.columns) {
-    if (axes.size() == most) break;
-    AxisRange axis{.column = &column, .low = INFINITY, .high = -INFINITY};
-    for (const double value : column.value) {
-      if (!std::isfinite(value)) continue;
-      axis.low = std::min(axis.low, value);
-      axis.high = std::max(axis.high, value);
-    }
-    if (!(axis.high > axis.low)) continue;
-    axis.log = axis.low > 0 && axis.high / axis.low > 20;
-    axes.push_back(axis);
+  for (std::size_t k = 0; k < views.table->columns.size() && axes.size() < most; ++k) {
+    auto [low, high] = views.summary->ranges[k];
+    if (std::abs(low) < 1e-9 * (high - low)) low = 0;  // rounding
+    if (high > low) axes.push_back({&views.table->columns[k], low, high, low > 0 && high / low > 20});
   }
   return axes;
 }
@@ -55,7 +50,7 @@ void draw_parallel(State& state) {
   }
   const app::TrialTable& table = *state.table();
   const auto most = static_cast<std::size_t>(std::max(2.0F, ImGui::GetContentRegionAvail().x / px(105)));
-  const std::vector<AxisRange> axes = axes_of(table, most);
+  const std::vector<AxisRange> axes = axes_of(state.views(), most);
   if (axes.size() < 2) {
     centred_hint("Fewer than two metrics differ between these trials.");
     return;
@@ -63,10 +58,7 @@ void draw_parallel(State& state) {
   muted_text(fmt::format("{} of {} layouts; drag along an axis to keep a range", state.shown_count(), table.size()));
   ImGui::SameLine();
   ImGui::BeginDisabled(state.brushes.empty());
-  if (ImGui::SmallButton("Clear ranges")) {
-    state.brushes.clear();
-    state.brushes_changed();
-  }
+  if (ImGui::SmallButton("Clear ranges")) state.brushes.clear();
   ImGui::EndDisabled();
 
   ImDrawList* draw = ImGui::GetWindowDrawList();
@@ -101,13 +93,16 @@ void draw_parallel(State& state) {
   for (std::size_t row = 0; row < table.size(); row += step) {
     if (shown[row] != 0 && table.on_front[row] == 0 && !table.is_baseline(row)) draw_row(row, colours().dominated, 1);
   }
-  for (std::size_t row = 0; row < table.size(); row += table.on_front[row] ? 1 : step) {
-    if (shown[row] != 0 && table.on_front[row] != 0) draw_row(row, colours().study_front, px(1));
+  for (const std::uint32_t row : state.views().summary->front) {
+    if (shown[row] != 0) draw_row(row, colours().study_front, px(1));
   }
   for (std::size_t row = table.trials; row < table.size(); ++row) {
     if (shown[row] != 0) draw_row(row, colours().baseline, px(1.5F));
   }
-  for (const std::size_t row : state.selection()) draw_row(row, colours().selection, px(2.5F));
+  const std::vector<std::size_t>& selected = state.selection();
+  for (std::size_t k = 0; k < selected.size(); k += 1 + selected.size() / kMostLines) {
+    draw_row(selected[k], colours().selection, px(2.5F));
+  }
   if (state.hovered < table.size()) draw_row(state.hovered, colours().ink, px(2.5F));
 
   for (std::size_t k = 0; k < axes.size(); ++k) {
@@ -119,10 +114,7 @@ void draw_parallel(State& state) {
       const float at = std::clamp(x - width / 2, corner.x, corner.x + room.x - width);
       draw->AddText({at, y}, ink, text.c_str());
     };
-    const auto value_label = [&](double value) {
-      const bool rounding = std::abs(value) < 1e-9 * (axis.high - axis.low);
-      return report::format_value(rounding ? 0 : value, axis.column->metric.unit);
-    };
+    const auto value_label = [&](double value) { return report::format_value(value, axis.column->metric.unit); };
     label(metric_title(axis.column->metric), corner.y, colours().ink);
     label(value_label(axis.high), top - 1.1F * line, colours().muted);
     label(value_label(axis.low), bottom + px(2), colours().muted);
@@ -131,34 +123,62 @@ void draw_parallel(State& state) {
     ImGui::PushID(static_cast<int>(k));
     ImGui::InvisibleButton(axis.column->metric.name.c_str(), {px(20), bottom - top});
     if (ImGui::IsItemHovered()) ImGui::SetMouseCursor(ImGuiMouseCursor_ResizeNS);
-    const auto brush = std::ranges::find(state.brushes, axis.column->metric.name, &State::Brush::metric);
+    const auto brush = std::ranges::find(state.brushes, axis.column->metric.name, &Brush::metric);
     if (ImGui::IsItemActive()) {
       const ImVec2 drag = ImGui::GetMouseDragDelta(ImGuiMouseButton_Left, 0);
       const float now = ImGui::GetIO().MousePos.y;
       const auto share = [&](float y) { return std::clamp((bottom - y) / (bottom - top), 0.0F, 1.0F); };
       const float a = share(now), b = share(now - drag.y);
       if (std::abs(drag.y) > px(3)) {
-        const State::Brush fresh{axis.column->metric.name, axis.value(std::min(a, b)), axis.value(std::max(a, b))};
+        const Brush fresh{axis.column->metric.name, axis.value(std::min(a, b)), axis.value(std::max(a, b))};
         if (brush == state.brushes.end()) {
           state.brushes.push_back(fresh);
         } else {
           *brush = fresh;
         }
-        state.brushes_changed();
       }
     } else if (ImGui::IsItemDeactivated() && brush != state.brushes.end() &&
                std::abs(ImGui::GetMouseDragDelta(ImGuiMouseButton_Left, 0).y) <= px(3)) {
       state.brushes.erase(brush);  // a click lifts the range
-      state.brushes_changed();
     }
     ImGui::PopID();
-    const auto now = std::ranges::find(state.brushes, axis.column->metric.name, &State::Brush::metric);
+    const auto now = std::ranges::find(state.brushes, axis.column->metric.name, &Brush::metric);
     if (now != state.brushes.end()) {
       const float a = y_of(axis, now->high), b = y_of(axis, std::max(now->low, axis.low));
       draw->AddRectFilled({x - px(7), a}, {x + px(7), b}, ImGui::GetColorU32(ImGuiCol_HeaderActive), px(3));
       draw->AddRect({x - px(7), a}, {x + px(7), b}, colours().front, px(3));
     }
   }
+}
+
+ViewWriter save_parallel(State& state, FileKind kind, const report::FigureOptions& options) {
+  constexpr std::size_t kMostAxes = 8;
+  if (!state.has_rows()) return {};
+  if (kind == FileKind::csv) return save_frontier(state, kind, options);
+  const app::TrialTable& table = *state.table();
+  const std::vector<AxisRange> axes = axes_of(state.views(), kMostAxes);
+  if (axes.size() < 2) return {};
+  report::ParallelChart chart;
+  chart.title = state.results()->spec.name + ": all trials";
+  chart.subtitle = app::setting(state.results()->spec);
+  for (const AxisRange& axis : axes) {
+    chart.axes.push_back(
+        {{.label = metric_title(axis.column->metric), .unit = axis.column->metric.unit, .log = axis.log},
+         axis.low,
+         axis.high});
+  }
+  const std::size_t step = std::max<std::size_t>(1, table.size() / kMostLines);
+  const std::vector<std::uint8_t>& shown = state.shown();
+  for (std::size_t row = 0; row < table.size(); ++row) {
+    const bool drawn = table.on_front[row] != 0 || table.is_baseline(row) || row % step == 0;
+    if (shown[row] == 0 || !drawn) continue;
+    report::ParallelChart::Line line{.name = state.row_name(row), .values = {}};
+    for (const AxisRange& axis : axes) line.values.push_back(axis.column->value[row]);
+    if (table.on_front[row] != 0) line.kind = report::ParallelChart::Kind::front;
+    if (table.is_baseline(row)) line.kind = report::ParallelChart::Kind::baseline;
+    chart.lines.push_back(std::move(line));
+  }
+  return picture_writer<report::ParallelChart>(std::move(chart), kind, options, {});
 }
 
 }  // namespace plait::gui

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <map>
 
 #include "gui/panels/panels.h"
 #include "gui/study_form.h"
@@ -27,13 +26,23 @@ const char* phase_text(app::Phase phase) {
     case app::Phase::empty: return "no study";
     case app::Phase::loading: return "reading the journal";
     case app::Phase::following: return "open; what its search appends is shown";
-    case app::Phase::running: return "searching";
+    case app::Phase::running: return "at work";
     case app::Phase::paused: return "paused";
     case app::Phase::finished: return "finished";
     case app::Phase::stopped: return "stopped";
     case app::Phase::failed: return "failed";
   }
   return "";
+}
+
+void draw_training(const evaluate::ProxyProgress& at) {
+  const proxy::TrainingProgress& now = at.now;
+  const float share = now.steps == 0 ? 0 : static_cast<float>(now.step) / static_cast<float>(now.steps);
+  ImGui::ProgressBar(share, {-1, 0}, fmt::format("step {} of {}", now.step, now.steps).c_str());
+  muted_text(fmt::format("training {} of {}: {}, {} models side by side, {} still learning", at.training, at.trainings,
+                         at.task, at.members, now.training));
+  muted_text(fmt::format("best accuracy {:.3f}{}", now.best_accuracy,
+                         now.eta_s > 0 ? ", " + duration(now.eta_s) + " to go" : ""));
 }
 
 void draw_status(State& state) {
@@ -50,35 +59,41 @@ void draw_status(State& state) {
     const search::Progress& p = now.progress;
     const float share = p.total == 0 ? 0 : static_cast<float>(p.done) / static_cast<float>(p.total);
     const double rate = p.elapsed_s > 0 ? static_cast<double>(p.done) / p.elapsed_s : 0;
-    ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", p.done, p.total).c_str());
-    muted_text(fmt::format("{} on the front, {:.0f} layouts a second{}", p.front, rate,
-                           p.eta_s > 0 ? ", " + duration(p.eta_s) + " to go" : ""));
+    if (!now.training.empty()) {
+      draw_training(now.training.back());
+    } else if (now.will_train && p.total > 0 && p.done == p.total) {
+      muted_text("the search has ended; proxies train, their first reading takes a moment");
+    } else {
+      ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", p.done, p.total).c_str());
+      muted_text(fmt::format("{} on the front, {:.0f} layouts a second{}", p.front, rate,
+                             p.eta_s > 0 ? ", " + duration(p.eta_s) + " to go" : ""));
+    }
     if (ImGui::Button(now.phase == app::Phase::paused ? "Resume" : "Pause")) {
       now.phase == app::Phase::paused ? state.session.resume() : state.session.pause();
     }
     ImGui::SameLine();
     if (ImGui::Button("Stop")) state.session.stop();
-    hint("What is finished stays in the journal; Continue goes on from there");
+    hint("What is finished stays in the journal; Continue goes on from there, a training from its last reading");
   } else if (state.results()) {
     const app::StudyResults& results = *state.results();
     muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(), results.layouts,
                            results.front.size()));
     if (now.phase == app::Phase::stopped && !now.folder.empty()) {
       if (ImGui::Button("Continue")) state.start(results.spec, now.folder, true);
+      ImGui::SameLine();
     }
+    if (ImGui::Button("Train as proxies")) state.train();
+    hint(
+        "Trains the most different layouts of the front, and the pure baselines, as small models on recall tasks, at "
+        "the size chosen below (tiny when none is); what was measured joins their trials");
+    if (!results.measurements.empty()) muted_text(fmt::format("{} layouts measured", results.measurements.size()));
   }
-  if (state.results()) {
-    std::map<search::Failure::Kind, std::size_t> failures;
-    std::size_t outside = 0;
-    for (const search::Trial& trial : state.results()->trials) {
-      if (const auto* failure = std::get_if<search::Failure>(&trial.outcome)) {
-        ++failures[failure->kind];
-      } else if (!trial.feasible) {
-        ++outside;
-      }
+  if (state.has_rows()) {
+    const TableSummary& summary = *state.views().summary;
+    for (const auto& [kind, count] : summary.failed) {
+      muted_text(fmt::format("{} failed: {}", count, search::name_of(kind)));
     }
-    for (const auto& [kind, count] : failures) muted_text(fmt::format("{} failed: {}", count, search::name_of(kind)));
-    if (outside > 0) muted_text(fmt::format("{} outside the constraints", outside));
+    if (summary.outside > 0) muted_text(fmt::format("{} outside the constraints", summary.outside));
   }
 }
 
@@ -164,6 +179,15 @@ void draw_form(State& state) {
   ImGui::InputInt("Trials at most", &form.budget, 100, 1000);
   ImGui::InputInt("Seed", &form.seed);
   draw_problems(problems, {"strategy", "budget", "seed", "batch", "baselines", "name", "format"});
+  ImGui::SeparatorText("Proxy trainings afterwards");
+  name_combo("Size", form.tier, std::array<std::string, 4>{"none", "tiny", "small", "full"});
+  hint(
+      "Small models of the most different layouts of the front: tiny takes minutes on two cores and tells no "
+      "attention, "
+      "attention first and attention further up apart; small and full want a GPU");
+  ImGui::BeginDisabled(form.tier == "none");
+  name_combo("Device", form.device, std::array<std::string, 2>{"cpu", "cuda"});
+  ImGui::EndDisabled();
   ImGui::PopItemWidth();
   ImGui::SetNextItemWidth(std::max(px(120), ImGui::GetContentRegionAvail().x - px(150)));
   ImGui::InputTextWithHint("##Folder", "folder for the journal; empty: nothing is stored", &form.folder);
@@ -181,7 +205,7 @@ void draw_form(State& state) {
   ImGui::BeginDisabled(!study);
   ImGui::PushStyleColor(ImGuiCol_Button, colours().front);
   ImGui::PushStyleColor(ImGuiCol_Text, ImGui::GetColorU32(ImGuiCol_WindowBg));
-  if (ImGui::Button("Start", {px(120), 0})) state.start(*study, form.folder, false);
+  if (ImGui::Button("Start", {px(120), 0})) state.start(*study, form.folder, false, form.proxies());
   ImGui::PopStyleColor(2);
   ImGui::EndDisabled();
   if (!study) {

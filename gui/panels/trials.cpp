@@ -71,7 +71,8 @@ void draw_trials(State& state) {
     sort.descending = specs->Specs[0].SortDirection == ImGuiSortDirection_Descending;
     if (column >= kFixed) sort.column = static_cast<std::size_t>(column - kFixed);
   }
-  const std::vector<std::uint32_t>& order = state.order(sort);
+  state.sort = sort;
+  const std::vector<std::uint32_t>& order = state.order();
   const bool scroll = state.scroll_to_current && state.current != SIZE_MAX;
   state.scroll_to_current = false;
   ImGuiListClipper clipper;

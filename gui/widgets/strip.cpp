@@ -17,6 +17,7 @@ std::size_t mixer_row(char letter) {
 }  // namespace
 
 ImU32 mixer_letter_colour(char letter) { return colour(report::mixer_colour(mixer_row(letter))); }
+ImU32 mixer_letter_ink(char letter) { return colour(report::text_on(report::mixer_colour(mixer_row(letter)))); }
 std::string mixer_letter_name(char letter) { return std::string(spec::mixer_table()[mixer_row(letter)].label); }
 
 ImVec2 StripPlaces::cell(std::size_t index) const {

@@ -31,6 +31,29 @@ std::string value_text(const search::Scores& scores, const search::Metric& metri
   return at == scores.end() ? "-" : report::format_value(at->second.value, at->second.deviation, metric.unit);
 }
 
+void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU32 ink, float width, bool points) {
+  ImDrawList* draw = ImPlot::GetPlotDrawList();
+  std::vector<ImVec2> path;
+  for (std::size_t i = 0; i < xs.size(); ++i) path.push_back(ImPlot::PlotToPixels(xs[i], ys[i]));
+  ImPlot::PushPlotClipRect();
+  draw->AddPolyline(path.data(), static_cast<int>(path.size()), ink, width);
+  for (std::size_t i = 0; points && i < path.size(); ++i) draw->AddCircleFilled(path[i], px(2.5F), ink);
+  ImPlot::PopPlotClipRect();
+}
+
+void line_names(const std::vector<std::pair<std::string, ImU32>>& names) {
+  ImDrawList* draw = ImPlot::GetPlotDrawList();
+  const float line = ImGui::GetTextLineHeight();
+  ImVec2 at = ImPlot::GetPlotPos() + ImVec2(px(8), px(6));
+  ImPlot::PushPlotClipRect();
+  for (const auto& [name, ink] : names) {
+    draw->AddLine(at + ImVec2(0, line / 2), at + ImVec2(px(16), line / 2), ink, px(2.5F));
+    draw->AddText(at + ImVec2(px(22), 0), colours().ink, name.c_str());
+    at.y += line + px(1);
+  }
+  ImPlot::PopPlotClipRect();
+}
+
 void muted_text(const std::string& text) {
   ImGui::PushStyleColor(ImGuiCol_Text, colours().muted);
   ImGui::TextUnformatted(text.c_str());

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <imgui.h>
+#include <implot.h>
 
 #include <functional>
 #include <optional>
@@ -36,7 +37,11 @@ StripPlaces strip_places(ImVec2 corner, std::size_t cells, const StripOptions& o
 
 /// Colour of a letter of `spec::letters`.
 ImU32 mixer_letter_colour(char letter);
+ImU32 mixer_letter_ink(char letter);  ///< readable on it
 std::string mixer_letter_name(char letter);
+
+/// The layers along the residual stream, with parallel branches and links, as in spec::ModelGraph; a click selects.
+void draw_model_graph(const spec::Layout& layout, std::size_t& selected);
 
 /// "0.596 ± 0.021"; a dash when there is nothing.
 std::string value_text(const app::TrialTable::Column& column, std::size_t row);
@@ -48,6 +53,14 @@ void row_tooltip(State& state, std::size_t row);
 
 /// A combo box over metrics. True when another was chosen.
 bool metric_combo(const char* label, std::string& chosen, const std::vector<search::Metric>& metrics, float width);
+
+/// Of all plots but the frontier's: they show all they have and take no selection.
+inline constexpr ImPlotFlags kPlotFlags =
+    ImPlotFlags_NoMenus | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMouseText | ImPlotFlags_NoLegend;
+/// A line with its points, in plot coordinates.
+void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU32 ink, float width, bool points);
+/// Names of lines with their colours at the upper left of the plot, in the order of the lines.
+void line_names(const std::vector<std::pair<std::string, ImU32>>& names);
 
 void muted_text(const std::string& text);
 void centred_hint(const std::string& text);

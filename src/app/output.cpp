@@ -45,6 +45,19 @@ void write_file(const fs::path& file, std::string_view content) {
   if (!out) throw std::system_error(errno, std::generic_category(), fmt::format("cannot write {}", file.string()));
 }
 
+void replace_file(const fs::path& file, std::string_view content) {
+  fs::path part = file;
+  part += ".part";
+  try {
+    write_file(part, content);
+    fs::rename(part, file);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(part, ignored);
+    throw;
+  }
+}
+
 void write_bundle(const interchange::ExportBundle& bundle, const fs::path& folder, bool overwrite) {
   fs::create_directories(folder);
   for (const interchange::File& file : bundle.files) {

@@ -27,6 +27,9 @@ ExportSource export_source(const StudyResults& results, const search::Trial& tri
 /// Throws std::system_error that names the file.
 void write_file(const std::filesystem::path& file, std::string_view content);
 
+/// The same, written beside its place and renamed: a reader never sees half a file, and a full disk costs nothing.
+void replace_file(const std::filesystem::path& file, std::string_view content);
+
 /// Throws std::system_error, and SpecError when a file is there already, unless `overwrite`.
 void write_bundle(const interchange::ExportBundle& bundle, const std::filesystem::path& folder, bool overwrite);
 

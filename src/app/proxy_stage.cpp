@@ -22,6 +22,30 @@ std::size_t hamming_distance(const spec::Layout& a, const spec::Layout& b) {
 
 bool failed(const Trial& trial) { return std::holds_alternative<search::Failure>(trial.outcome); }
 
+/// The curves of each distinct proxy model, with the trials that share it.
+std::vector<MeasuredCurve> curves_of(std::span<const Trial> chosen,
+                                     std::span<const evaluate::ProxyEvaluator::Measurement> measured,
+                                     std::span<const spec::Layout> layouts, const evaluate::ProxyEvaluator& evaluator) {
+  std::vector<spec::ModelSpec> models;
+  std::vector<std::vector<std::string>> trials;
+  std::vector<std::size_t> first;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    const spec::ModelSpec model = evaluator.proxy_model(layouts[i]);
+    const auto at = static_cast<std::size_t>(std::ranges::find(models, model) - models.begin());
+    if (at == models.size()) {
+      models.push_back(model);
+      trials.emplace_back();
+      first.push_back(i);
+    }
+    trials[at].push_back(chosen[i].id);
+  }
+  std::vector<MeasuredCurve> curves;
+  for (std::size_t k = 0; k < models.size(); ++k) {
+    for (const evaluate::ProxyCurve& curve : measured[first[k]].curves) curves.push_back({trials[k], curve});
+  }
+  return curves;
+}
+
 }  // namespace
 
 std::vector<Trial> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
@@ -86,10 +110,9 @@ std::vector<Trial> choose_for_proxies(const ProxyField& field, const StudySpec& 
   return chosen;
 }
 
-std::optional<std::vector<Trial>> measure_on_proxies(const ProxyField& field, const StudySpec& spec,
-                                                     const ProxyRequest& request, const std::filesystem::path& folder,
-                                                     search::Journal* journal, std::span<const Trial> recorded,
-                                                     std::stop_token stop) {
+std::optional<Measured> measure_on_proxies(const ProxyField& field, const StudySpec& spec, const ProxyRequest& request,
+                                           const std::filesystem::path& folder, search::Journal* journal,
+                                           std::span<const Trial> recorded, std::stop_token stop) {
   const evaluate::ProxyEvaluator evaluator(spec.model, {.backend = request.backend,
                                                         .tier = request.tier,
                                                         .device = request.device,
@@ -106,7 +129,8 @@ std::optional<std::vector<Trial>> measure_on_proxies(const ProxyField& field, co
   }
   const std::vector<Trial> chosen = choose_for_proxies(field, spec, evaluator, evaluate::proxy_limit(request.tier));
 
-  std::vector<Trial> out;
+  Measured result;
+  std::vector<Trial>& out = result.trials;
   std::vector<spec::Layout> layouts;
   for (const Trial& trial : chosen) {
     Trial& measurement = out.emplace_back();
@@ -138,10 +162,12 @@ std::optional<std::vector<Trial>> measure_on_proxies(const ProxyField& field, co
       }
       lines.push_back(measurement);
     }
+    result.curves = curves_of(chosen, measured, layouts, evaluator);
+    if (!folder.empty()) write_curves(folder, result.curves);
     if (journal != nullptr) journal->append(lines);
   }
   evaluate::remove_checkpoints(folder);
-  return out;
+  return result;
 }
 
 }  // namespace plait::app

@@ -6,6 +6,7 @@
 
 #include "search/journal.h"
 #include "search/study.h"
+#include "src/app/proxy_curves.h"
 #include "src/app/study_spec.h"
 #include "src/evaluate/proxy_evaluator.h"
 
@@ -34,11 +35,16 @@ struct ProxyField {
 std::vector<search::Trial> choose_for_proxies(const ProxyField& field, const StudySpec& spec,
                                               const evaluate::ProxyEvaluator& evaluator, std::size_t limit);
 
-/// Trains and returns one measurement per chosen trial, in their order; nothing when stopped. Trials that `recorded`
-/// has are answered from there; when that are all, nothing is trained. New ones are appended to the journal (may be
-/// null) together. Throws JournalError when `recorded` was made with another tier or device.
-std::optional<std::vector<search::Trial>> measure_on_proxies(
-    const ProxyField& field, const StudySpec& spec, const ProxyRequest& request, const std::filesystem::path& folder,
-    search::Journal* journal, std::span<const search::Trial> recorded, std::stop_token stop);
+struct Measured {
+  std::vector<search::Trial> trials;  ///< one measurement per chosen trial, in their order
+  std::vector<MeasuredCurve> curves;  ///< empty when nothing was trained
+};
+
+/// Trains; nothing when stopped. Trials that `recorded` has are answered from there; when that are all, nothing is
+/// trained. New ones are appended to the journal (may be null) together, after the curves were written into `folder`.
+/// Throws JournalError when `recorded` was made with another tier or device.
+std::optional<Measured> measure_on_proxies(const ProxyField& field, const StudySpec& spec, const ProxyRequest& request,
+                                           const std::filesystem::path& folder, search::Journal* journal,
+                                           std::span<const search::Trial> recorded, std::stop_token stop);
 
 }  // namespace plait::app

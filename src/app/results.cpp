@@ -3,28 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <fstream>
 #include <span>
-#include <system_error>
+#include <utility>
+
+#include "src/app/output.h"
 
 namespace plait::app {
 namespace {
 
 constexpr std::string_view kJournal = "journal.jsonl";
 constexpr std::string_view kResults = "results.json";
-
-/// Written beside its place and renamed, so that a reader never sees half a file.
-void replace_file(const std::filesystem::path& file, const std::string& content) {
-  std::filesystem::path part = file;
-  part += ".part";
-  std::ofstream out(part, std::ios::binary);
-  out << content;
-  out.close();
-  if (!out) throw std::system_error(errno, std::generic_category(), fmt::format("cannot write {}", part.string()));
-  std::filesystem::rename(part, file);
-}
 
 /// The columns of tables: what the study trades off, then everything else.
 std::vector<search::Metric> objectives_first(const BuiltStudy& built) {
@@ -96,6 +85,15 @@ void add_measurements(std::vector<search::Trial> measurements, StudyResults& res
   results.measurements = std::move(measurements);
 }
 
+/// Curves that cannot be read are no reason to show nothing.
+void take_curves(const std::filesystem::path& folder, StudyResults& results) {
+  try {
+    if (!folder.empty()) results.curves = read_curves(folder);
+  } catch (const std::exception& error) {
+    results.warning = error.what();
+  }
+}
+
 /// How a trial was measured; empty when it was not.
 std::string measured_how(const StudyResults& results, const search::Trial& trial) {
   const auto at = std::ranges::find_if(results.measurements, [&](const search::Trial& measurement) {
@@ -156,42 +154,69 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
   StudyResults results = results_so_far(built);
   if (proxies != nullptr && results.finished) {
     const search::Trial* best = recommended(results);
-    auto fresh = measure_on_proxies(
+    std::optional<Measured> fresh = measure_on_proxies(
         {.front = results.front, .baselines = results.baselines, .recommended = best == nullptr ? "" : best->id},
         built.spec, *proxies, folder, journal ? &*journal : nullptr, measured, stop);
     results.finished = fresh.has_value();
-    for (search::Trial& measurement : fresh.value_or(std::vector<search::Trial>{})) {
-      if (std::ranges::find(measured, measurement.id, &search::Trial::id) == measured.end()) {
-        measured.push_back(std::move(measurement));
+    if (fresh) {
+      for (search::Trial& measurement : fresh->trials) {
+        if (std::ranges::find(measured, measurement.id, &search::Trial::id) == measured.end()) {
+          measured.push_back(std::move(measurement));
+        }
       }
+      results.curves = std::move(fresh->curves);
     }
   }
+  if (results.curves.empty()) take_curves(folder, results);
   add_measurements(std::move(measured), results);
   if (!folder.empty() && results.finished) replace_file(folder / kResults, results_json(results));
   return results;
 }
 
-StudyResults load_results(const std::filesystem::path& folder) {
-  const std::filesystem::path file = folder / kJournal;
-  search::Journal::Contents contents = search::Journal::read(file);
-  spec::Problems problems;
-  StudySpec spec = study_from_json(std::move(contents.study), file.string() + ": study", problems);
-  problems.throw_if_any();
-  const BuiltStudy built(std::move(spec));
-  StudyResults results = results_so_far(built);
-  search::ParetoFront front(built.spec.objectives);
-  for (search::Trial& trial : contents.trials) {
-    if (is_baseline(trial)) {
-      results.baselines.push_back(std::move(trial));
-    } else {
-      front.add(trial);
-      results.trials.push_back(std::move(trial));
-    }
+FollowedResults::FollowedResults(std::filesystem::path folder)
+    : folder_(std::move(folder)), journal_(folder_ / kJournal) {}
+
+search::JournalFollower::Change FollowedResults::update() {
+  using Change = search::JournalFollower::Change;
+  const Change change = journal_.update();
+  if (change == Change::none) return change;
+  const search::Journal::Contents& contents = journal_.contents();
+  if (change == Change::replaced || !built_) {
+    built_.reset();
+    spec::Problems problems;
+    StudySpec spec = study_from_json(contents.study, (folder_ / kJournal).string() + ": study", problems);
+    problems.throw_if_any();
+    built_ = build_study(std::move(spec));
+    front_.emplace(built_->spec.objectives);
+    taken_ = 0;
   }
-  results.front = front.trials();
-  results.hypervolume = front.hypervolume();
+  for (; taken_ < contents.trials.size(); ++taken_) {
+    if (!is_baseline(contents.trials[taken_])) front_->add(contents.trials[taken_]);
+  }
+  return change;
+}
+
+StudyResults FollowedResults::results() const { return results_of(journal_.contents()); }
+
+StudyResults FollowedResults::take() && { return results_of(std::move(journal_).take()); }
+
+StudyResults FollowedResults::results_of(search::Journal::Contents contents) const {
+  StudyResults results = results_so_far(*built_);
+  const auto first = std::ranges::find_if_not(contents.trials, is_baseline);
+  results.baselines.assign(std::move_iterator(contents.trials.begin()), std::move_iterator(first));
+  contents.trials.erase(contents.trials.begin(), first);
+  results.trials = std::move(contents.trials);
+  results.front = front_->trials();
+  results.hypervolume = front_->hypervolume();
   add_measurements(std::move(contents.measurements), results);
+  take_curves(folder_, results);
   return results;
+}
+
+StudyResults load_results(const std::filesystem::path& folder) {
+  FollowedResults followed(folder);
+  followed.update();
+  return std::move(followed).take();
 }
 
 std::string results_json(const StudyResults& results) {

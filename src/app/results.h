@@ -1,12 +1,15 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
 
 #include "search/study.h"
 #include "src/app/build_study.h"
+#include "src/app/proxy_curves.h"
 #include "src/app/proxy_stage.h"
 #include "src/report/result_table.h"
 #include "src/spec/json_reader.h"
@@ -25,6 +28,8 @@ struct StudyResults {
   double hypervolume = 0;
   bool finished = true;
   std::vector<search::Trial> measurements{};  ///< "m9": their scores are in the trials, baselines and front above
+  std::vector<MeasuredCurve> curves{};        ///< behind them, as far as they were kept
+  std::string warning{};                      ///< why curves that are there cannot be shown
 };
 
 /// Runs a study. With a folder, the journal is written there (`resume` continues one; without it an existing journal is
@@ -36,8 +41,28 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
 /// What a study that is being run has found up to now; for its observer, on the thread that runs it.
 StudyResults results_so_far(const BuiltStudy& built);
 
-/// Reads a folder back from its journal alone. Throws JournalError, SpecError, std::system_error.
+/// Reads a folder back; everything but the curves is in its journal. Throws JournalError, SpecError, std::system_error.
 StudyResults load_results(const std::filesystem::path& folder);
+
+/// A folder that a search may still append to.
+class FollowedResults {
+ public:
+  explicit FollowedResults(std::filesystem::path folder);
+
+  /// Reads what is new in the journal. Throws as load_results, once for each state of the journal.
+  search::JournalFollower::Change update();
+  StudyResults results() const;  ///< after an update that did not throw
+  StudyResults take() &&;
+
+ private:
+  StudyResults results_of(search::Journal::Contents contents) const;
+
+  std::filesystem::path folder_;
+  search::JournalFollower journal_;
+  std::unique_ptr<BuiltStudy> built_;
+  std::optional<search::ParetoFront> front_;
+  std::size_t taken_ = 0;  // trials that the front has seen
+};
 
 /// The contract of `plait search --json` and `plait show --json`, ending in a newline.
 std::string results_json(const StudyResults& results);

@@ -4,30 +4,11 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
 
 namespace plait::app {
-namespace {
 
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
-
-/// What tells that a file was appended to or replaced.
-struct Stamp {
-  std::uintmax_t size = 0;
-  std::filesystem::file_time_type time;
-
-  bool operator==(const Stamp&) const = default;
-};
-
-std::optional<Stamp> stamp_of(const std::filesystem::path& file) {
-  std::error_code size_error, time_error;
-  const Stamp stamp{std::filesystem::file_size(file, size_error), std::filesystem::last_write_time(file, time_error)};
-  if (size_error || time_error) return std::nullopt;
-  return stamp;
-}
-
-}  // namespace
 
 Session::Session(std::function<void()> changed) : changed_(std::move(changed)) {}
 
@@ -75,12 +56,13 @@ void Session::open(std::filesystem::path folder) {
   restart(std::move(first), [this](const std::stop_token& stop) { follow(stop); });
 }
 
-void Session::run(StudySpec study, std::filesystem::path folder, bool resume) {
+void Session::run(StudySpec study, std::filesystem::path folder, bool resume, std::optional<ProxyChoice> proxies) {
   Snapshot first;
   first.phase = Phase::running;
   first.folder = std::move(folder);
-  restart(std::move(first),
-          [this, study = std::move(study), resume](const std::stop_token& stop) { search(study, resume, stop); });
+  first.will_train = proxies.has_value();
+  restart(std::move(first), [this, study = std::move(study), resume, proxies = std::move(proxies)](
+                                const std::stop_token& stop) { search(study, resume, proxies, stop); });
 }
 
 void Session::pause() {
@@ -114,55 +96,71 @@ void Session::publish(StudyResults results, Phase phase) {
 }
 
 void Session::follow(std::stop_token stop) {
-  const std::filesystem::path folder = snapshot().folder;
-  const std::filesystem::path file = folder / "journal.jsonl";
-  std::optional<Stamp> seen;
-  for (bool first = true; !stop.stop_requested(); first = false) {
-    const std::optional<Stamp> now = stamp_of(file);
-    Clock::duration pause = 300ms;
-    if (first || (now != seen)) {
-      seen = now;
-      const Clock::time_point begin = Clock::now();
-      try {
-        StudyResults results = load_results(folder);
-        const std::shared_ptr<const StudyResults> before = snapshot().results;
-        const bool replaced = before && results.trials.size() < before->trials.size();
+  using Change = search::JournalFollower::Change;
+  FollowedResults followed(snapshot().folder);
+  std::size_t trials = 0;
+  while (!stop.stop_requested()) {
+    Clock::time_point begin = Clock::now();
+    try {
+      if (followed.update() != Change::none) {
+        begin = Clock::now();  // reading is done once, what follows at every change
+        StudyResults results = followed.results();
+        const bool shorter = results.trials.size() < trials;
+        trials = results.trials.size();
         update([&](Snapshot& snapshot) {
-          snapshot.message =
-              replaced ? fmt::format("{} was replaced by a shorter one; showing the new one", file.string()) : "";
+          snapshot.message = shorter ? fmt::format("{} was replaced by a shorter one; showing the new one",
+                                                   (snapshot.folder / "journal.jsonl").string())
+                                     : results.warning;
         });
         publish(std::move(results), Phase::following);
-      } catch (const std::exception& error) {
-        update([&](Snapshot& snapshot) {
-          snapshot.message = error.what();
-          if (!snapshot.results) snapshot.phase = Phase::failed;
-        });
       }
-      // A long journal takes its time to read: most of it stays free.
-      pause = std::max(pause, 4 * (Clock::now() - begin));
+    } catch (const std::exception& error) {
+      update([&](Snapshot& snapshot) {
+        snapshot.message = error.what();
+        if (!snapshot.results) snapshot.phase = Phase::failed;
+      });
     }
+    // Many trials take their time to copy and tabulate: most of it stays free.
+    const Clock::duration pause = std::max<Clock::duration>(300ms, 4 * (Clock::now() - begin));
     std::unique_lock lock(mutex_);
     wake_.wait_for(lock, stop, pause, [] { return false; });
   }
 }
 
-void Session::search(StudySpec study, bool resume, std::stop_token stop) {
+void Session::search(StudySpec study, bool resume, const std::optional<ProxyChoice>& proxies, std::stop_token stop) {
   const std::filesystem::path folder = snapshot().folder;
   const auto built = build_study(std::move(study));
+  const auto wait_while_paused = [&] {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, stop, [&] { return !paused_; });
+  };
+  std::optional<ProxyRequest> request;
+  if (proxies) {
+    // Before the search starts: who asked for trainings learns at once that there can be none.
+    request = ProxyRequest{.backend = proxies->backend != nullptr ? proxies->backend : &proxy::backend(),
+                           .tier = proxies->tier,
+                           .device = proxies->device,
+                           .ladder = proxies->ladder};
+    request->observer = [&](const evaluate::ProxyProgress& progress) {
+      update([&](Snapshot& snapshot) { snapshot.training.push_back(progress); });
+      wait_while_paused();
+    };
+  }
   Clock::time_point next_publication = Clock::now();
   const auto observe = [&](const search::Progress& progress) {
     update([&](Snapshot& snapshot) { snapshot.progress = progress; });
-    if (const Clock::time_point begin = Clock::now(); begin >= next_publication) {
+    const bool last = progress.done == progress.total;
+    if (const Clock::time_point begin = Clock::now(); last || begin >= next_publication) {
       publish(results_so_far(*built), snapshot().phase);
       const Clock::time_point end = Clock::now();
       next_publication = end + std::max<Clock::duration>(200ms, 10 * (end - begin));
     }
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, stop, [&] { return !paused_; });
+    wait_while_paused();
   };
-  StudyResults results = run_study(*built, folder, resume, stop, observe, [&](const std::string& warning) {
-    update([&](Snapshot& snapshot) { snapshot.message = warning; });
-  });
+  StudyResults results = run_study(
+      *built, folder, resume, stop, observe,
+      [&](const std::string& warning) { update([&](Snapshot& snapshot) { snapshot.message = warning; }); },
+      request ? &*request : nullptr);
   const bool finished = results.finished;
   publish(std::move(results), finished ? Phase::finished : Phase::stopped);
 }

@@ -5,8 +5,10 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "src/app/results.h"
 #include "src/app/trial_table.h"
@@ -14,6 +16,14 @@
 namespace plait::app {
 
 enum class Phase { empty, loading, following, running, paused, finished, stopped, failed };
+
+/// Proxy trainings that are to follow a search.
+struct ProxyChoice {
+  proxy::Tier tier = proxy::Tier::tiny;
+  std::string device = "cpu";
+  const proxy::Backend* backend = nullptr;  ///< nullptr: that of the program, loaded when the search begins
+  std::vector<evaluate::Rung> ladder{};     ///< empty: the tier's
+};
 
 /// What a client sees of a study at one moment. Never changes; a newer one has a higher `version` when its results
 /// differ.
@@ -24,6 +34,8 @@ struct Snapshot {
   std::shared_ptr<const TrialTable> table;  ///< of these results
   std::size_t version = 0;
   search::Progress progress{};
+  bool will_train = false;                          ///< proxy trainings follow the search, or have followed it
+  std::vector<evaluate::ProxyProgress> training{};  ///< every reading of them so far
   std::string message;  ///< what a person should know: why it failed, what was dropped; may be empty
 };
 
@@ -36,14 +48,14 @@ class Session {
   Session(const Session&) = delete;
   ~Session();  ///< stops; what a search has finished is in its journal
 
-  /// Reads the journal in `folder` and follows it: whatever its writer appends, or puts in its place, is read again.
+  /// Reads the journal in `folder` and follows it: what its writer appends is read on, what is put in its place anew.
   /// What cannot be read leaves the last results and a message.
   void open(std::filesystem::path folder);
 
-  /// Searches; the folder (may be empty) as in `run_study`.
-  void run(StudySpec study, std::filesystem::path folder, bool resume);
+  /// Searches, then trains if asked to; the folder (may be empty) as in `run_study`.
+  void run(StudySpec study, std::filesystem::path folder, bool resume, std::optional<ProxyChoice> proxies = {});
 
-  void pause();   ///< a running search waits before its next batch
+  void pause();   ///< a running search waits before its next batch, a training at its next reading
   void resume();  ///< goes on after `pause`
   void stop();    ///< a running search ends after the batch in hand
   void close();   ///< no study
@@ -53,7 +65,7 @@ class Session {
  private:
   void restart(Snapshot first, std::function<void(std::stop_token)> work);
   void follow(std::stop_token stop);
-  void search(StudySpec study, bool resume, std::stop_token stop);
+  void search(StudySpec study, bool resume, const std::optional<ProxyChoice>& proxies, std::stop_token stop);
   void publish(StudyResults results, Phase phase);
   void update(const std::function<void(Snapshot&)>& change);
 

@@ -61,6 +61,10 @@ const search::Trial& trial_at(const StudyResults& results, std::size_t row) {
   return row < results.trials.size() ? results.trials[row] : results.baselines.at(row - results.trials.size());
 }
 
+std::size_t row_of(const StudyResults& results, const std::string& id) {
+  return id.starts_with('b') ? results.trials.size() + std::stoul(id.substr(1)) : std::stoul(id);
+}
+
 TrialTable trial_table(const StudyResults& results) {
   TrialTable table;
   table.trials = results.trials.size();

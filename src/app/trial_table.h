@@ -40,4 +40,7 @@ TrialTable trial_table(const StudyResults& results);
 /// The trial or baseline of a row.
 const search::Trial& trial_at(const StudyResults& results, std::size_t row);
 
+/// The row of the trial ("17") or baseline ("b0") of that id, which must be there.
+std::size_t row_of(const StudyResults& results, const std::string& id);
+
 }  // namespace plait::app

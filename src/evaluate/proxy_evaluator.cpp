@@ -83,7 +83,8 @@ struct ProxyEvaluator::Entrant {
   spec::Layout layout;  ///< a layout that has it
   double learning_rate = 0;
   double information = -1;  ///< of the last rung
-  Measurement measurement{.outcome = Failure{Failure::Kind::cancelled, "the proxy training was stopped"}, .how = {}};
+  Measurement measurement{
+      .outcome = Failure{Failure::Kind::cancelled, "the proxy training was stopped"}, .how = {}, .curves = {}};
   bool failed = false;
 };
 
@@ -161,6 +162,11 @@ bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field,
     for (std::size_t i = 0; i < field.size(); ++i) {
       const ProxyOutcome& outcome = population.outcomes[i];
       Sum& sum = sums[i];
+      const auto rung_index = static_cast<std::size_t>(&rung - options_.ladder.data());
+      for (std::size_t seed = 0; seed < outcome.runs.size(); ++seed) {
+        field[i]->measurement.curves.push_back(
+            {entry.task, rung_index, outcome.learning_rate, seed, outcome.runs[seed].curve});
+      }
       if (!outcome.unsupported.empty()) sum.unsupported = outcome.unsupported;
       if (outcome.score.seeds == 0 && sum.failure.empty()) {
         sum.failure = outcome.score.failure.empty() ? "no seed finished" : outcome.score.failure;

@@ -52,6 +52,15 @@ struct ProxyOptions {
   std::vector<Rung> ladder{};  ///< empty: proxy_ladder(tier)
 };
 
+/// What one member of a population learnt when.
+struct ProxyCurve {
+  std::string task;
+  std::size_t rung = 0;  ///< of the ladder
+  double learning_rate = 0;
+  std::size_t seed = 0;
+  std::vector<proxy::CurvePoint> points;
+};
+
 /// `proxy_recall` (mean information, see src/proxy/score.h, weighted over tasks; source `measured` with the deviation
 /// of the mean over seeds), `proxy_recall_least`, that of the weakest task, `proxy_accuracy` at the hardest load and
 /// `proxy_locked_in`, the share of seeds that solved it.
@@ -69,7 +78,8 @@ class ProxyEvaluator final : public search::Evaluator {
 
   struct Measurement {
     search::Outcome outcome;
-    std::string how;  ///< "tiny on cpu: mqar, 400 steps of 32, 2 seeds, learning rate 0.01"
+    std::string how;                 ///< "tiny on cpu: mqar, 400 steps of 32, 2 seeds, learning rate 0.01"
+    std::vector<ProxyCurve> curves;  ///< of every rung it took part in, at its best learning rate there
   };
 
   /// Throws as Backend::train. When stopped, all are Failure{cancelled}.

@@ -1,11 +1,14 @@
 #include "src/report/line_chart.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
 
 #include "src/report/axis_scale.h"
+#include "src/report/chart_parts.h"
 #include "src/report/png_file.h"
 #include "src/report/raster_canvas.h"
 #include "src/report/svg_canvas.h"
@@ -14,18 +17,10 @@
 namespace plait::report {
 namespace {
 
-constexpr double kMargin = 20;
-constexpr double kTitleSize = 18, kTextSize = 11.5, kSmallSize = 10.5;
-constexpr double kLineHeight = 17;
-
 /// Okabe and Ito's set without the yellow, which is too light for a line; a second round has markers of another shape.
 constexpr std::array<Colour, 7> kColours = {rgb(0x0072b2), rgb(0xd55e00), rgb(0x009e73), rgb(0xcc79a7),
                                             rgb(0xe69f00), rgb(0x56b4e9), rgb(0x882255)};
 constexpr std::array<Marker, 4> kMarkers = {Marker::circle, Marker::square, Marker::triangle, Marker::diamond};
-
-double text_width(std::string_view text, double size, Weight weight = Weight::regular) {
-  return Font::get(weight).width(text, size);
-}
 
 class ChartDrawing {
  public:
@@ -39,20 +34,8 @@ class ChartDrawing {
         y_(chart.y, values(false)) {}
 
   void draw() {
-    double top = kMargin + 14;
-    const double room = width_ - 2 * kMargin;
-    label({kMargin, top}, fit_text(chart_.title, room, kTitleSize, Weight::bold), kTitleSize, colours_.ink,
-          Anchor::start, Weight::bold);
-    top += 20;
-    if (!chart_.subtitle.empty()) {
-      label({kMargin, top}, fit_text(chart_.subtitle, room, 12.5), 12.5, colours_.muted);
-      top += kLineHeight;
-    }
-    top = draw_legend(top);
-    double bottom = height_ - kMargin;
-    for (std::size_t i = chart_.notes.size(); i-- > 0; bottom -= 14) {
-      label({kMargin, bottom}, fit_text(chart_.notes[i], room, kSmallSize), kSmallSize, colours_.muted);
-    }
+    const double top = draw_legend(draw_heading(canvas_, colours_, width_, chart_.title, chart_.subtitle));
+    const double bottom = draw_notes(canvas_, colours_, width_, height_, chart_.notes);
     draw_plot(top + 6, bottom - 46);
   }
 
@@ -70,7 +53,7 @@ class ChartDrawing {
 
   void label(Point where, std::string_view text, double size, Colour colour, Anchor anchor = Anchor::start,
              Weight weight = Weight::regular) {
-    canvas_.text(where, text, {.size = size, .colour = colour, .anchor = anchor, .weight = weight});
+    draw_label(canvas_, where, text, size, colour, anchor, weight);
   }
 
   static Colour colour_of(std::size_t group) { return kColours[group % kColours.size()]; }
@@ -178,6 +161,18 @@ std::string to_svg(const LineChart& chart, const FigureOptions& options) {
   SvgCanvas canvas(options.width, options.height, chart.title, palette(options.theme).background);
   ChartDrawing(chart, options.width, options.height, options.theme, canvas).draw();
   return std::move(canvas).finish();
+}
+
+std::string to_csv(const LineChart& chart) {
+  validate(chart);
+  std::string out = fmt::format("line,{},{}\r\n", csv_field(chart.x.label),
+                                csv_field(fmt::format("{} ({})", chart.y.label, chart.y.unit)));
+  for (const LineChart::Line& line : chart.lines) {
+    for (const Point& point : line.points) {
+      out += fmt::format("{},{},{}\r\n", csv_field(line.label), point.x, point.y);
+    }
+  }
+  return out;
 }
 
 std::vector<std::uint8_t> to_png(const LineChart& chart, const FigureOptions& options) {

@@ -32,5 +32,7 @@ struct LineChart {
 /// Throw SpecError for a coordinate that is not finite and for a size out of range.
 std::string to_svg(const LineChart& chart, const FigureOptions& options = {});
 std::vector<std::uint8_t> to_png(const LineChart& chart, const FigureOptions& options = {});
+/// A row per point: label of the line, x, y in their units.
+std::string to_csv(const LineChart& chart);
 
 }  // namespace plait::report

@@ -121,6 +121,46 @@ TEST_F(ProxyStageTest, TheFolderReadsBackToTheSameResults) {
             static_cast<std::ptrdiff_t>(loaded.measurements.size()));
 }
 
+TEST_F(ProxyStageTest, TheCurvesOfEveryTrainedModelStandBesideTheJournal) {
+  const ProxyRequest proxies = request();
+  const StudyResults results = run(folder, &proxies);
+  ASSERT_FALSE(results.curves.empty());
+  // Every measured trial belongs to one proxy model, and each of these has a curve per seed.
+  std::set<std::string> ids, models;
+  for (const MeasuredCurve& measured : results.curves) {
+    for (const std::string& id : measured.trials) ids.insert(search::measurement_id(find_trial(results, id)));
+    models.insert(measured.trials.front());
+    EXPECT_EQ(measured.curve.task, "mqar");
+    EXPECT_FALSE(measured.curve.points.empty());
+  }
+  EXPECT_EQ(ids.size(), results.measurements.size());
+  const std::size_t seeds = evaluate::proxy_ladder(proxy::Tier::tiny)[0].seeds;
+  EXPECT_EQ(results.curves.size(), models.size() * seeds);
+
+  const StudyResults loaded = load_results(folder);
+  ASSERT_EQ(loaded.curves.size(), results.curves.size());
+  for (std::size_t i = 0; i < loaded.curves.size(); ++i) {
+    EXPECT_EQ(loaded.curves[i].trials, results.curves[i].trials);
+    EXPECT_EQ(loaded.curves[i].curve.learning_rate, results.curves[i].curve.learning_rate);
+    ASSERT_EQ(loaded.curves[i].curve.points.size(), results.curves[i].curve.points.size());
+    EXPECT_EQ(loaded.curves[i].curve.points.back().accuracy, results.curves[i].curve.points.back().accuracy);
+  }
+  const auto groups = curve_groups(loaded.curves);
+  ASSERT_EQ(groups.size(), 1u);
+  const report::LineChart chart =
+      curve_chart(loaded.curves, groups[0], CurveQuantity::loss, [](const auto& c) { return c.trials.front(); });
+  EXPECT_EQ(chart.lines.size(), loaded.curves.size());
+  EXPECT_EQ(chart.lines.back().group + 1, models.size());
+
+  // A resumed search takes its curves from there, and goes on without them when they cannot be read.
+  EXPECT_EQ(run(folder, &proxies, true).curves.size(), results.curves.size());
+  std::ofstream(folder / "learning_curves.json") << "{";
+  const StudyResults without = load_results(folder);
+  EXPECT_TRUE(without.curves.empty());
+  EXPECT_THAT(without.warning, HasSubstr("learning_curves.json"));
+  EXPECT_EQ(results_json(without), results_json(results));
+}
+
 TEST_F(ProxyStageTest, ACrashInATrainingGoesOnFromItsCheckpointToTheSameBytes) {
   ProxyRequest proxies = request();
   proxies.ladder = {{.tasks = {{"mqar"}}, .steps = 200, .learning_rates = {5e-3, 1e-2}},

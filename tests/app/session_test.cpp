@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "tests/search/temp_dir.h"
+#include "tests/support/fake_backend.h"
 
 namespace plait::app {
 namespace {
@@ -56,6 +57,31 @@ TEST(SessionTest, ASearchEndsWithTheResultsOfTheSameStudyRunDirectly) {
   EXPECT_EQ(seen.table->trials, direct.trials.size());
   EXPECT_EQ(seen.table->size(), direct.trials.size() + direct.baselines.size());
   EXPECT_GE(changes, 2);
+}
+
+TEST(SessionTest, AFinishedSearchIsSeenWholeWhileItsProxiesTrain) {
+  plait::testing::FakeBackend backend;
+  std::atomic<bool> held = true;
+  backend.at_step = [&](std::int64_t) {
+    while (held) std::this_thread::sleep_for(1ms);
+  };
+  Session session;
+  session.run(quickstart(), {}, false, ProxyChoice{.backend = &backend, .ladder = {}});
+  EXPECT_TRUE(session.snapshot().will_train);
+  const auto built = build_study(quickstart());
+  const StudyResults direct = run_study(*built, {}, false, {}, {}, {});
+  EXPECT_TRUE(eventually([&] {
+    const Snapshot seen = session.snapshot();
+    return seen.results && seen.results->trials.size() == direct.trials.size();
+  }));
+  EXPECT_EQ(session.snapshot().phase, Phase::running);
+  EXPECT_TRUE(session.snapshot().training.empty());
+  held = false;
+  ASSERT_TRUE(reaches(session, Phase::finished));
+  const Snapshot seen = session.snapshot();
+  EXPECT_FALSE(seen.training.empty());
+  EXPECT_FALSE(seen.results->measurements.empty());
+  EXPECT_FALSE(seen.results->curves.empty());
 }
 
 TEST(SessionTest, APausedSearchStandsStillAndGoesOn) {

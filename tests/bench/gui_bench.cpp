@@ -2,11 +2,17 @@
 #include <imgui.h>
 #include <implot.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <random>
+#include <thread>
 
 #include "gui/cloud.h"
+#include "gui/frame.h"
 #include "gui/panels/panels.h"
 #include "gui/state.h"
 #include "gui/theme.h"
@@ -48,6 +54,7 @@ struct Context {
     ImGuiIO& io = ImGui::GetIO();
     io.IniFilename = nullptr;
     io.BackendFlags |= ImGuiBackendFlags_RendererHasTextures;
+    io.ConfigFlags |= ImGuiConfigFlags_DockingEnable;
     io.DisplaySize = {1440, 900};
     gui::load_fonts();
     gui::apply_theme(report::Theme::light, 1);
@@ -60,13 +67,11 @@ struct Context {
   }
 };
 
-/// The frontier panel with nothing changed since the frame before, mouse over the plot.
-void gui_frontier_frame(benchmark::State& bench) {
-  const Context context;
-  gui::State state;
+/// A study of n trials, as a session would have given it to the app.
+void show_many(gui::State& state, std::size_t n) {
   auto results = std::make_shared<app::StudyResults>();
   results->spec = bench::quickstart();
-  const auto table = many_trials(static_cast<std::size_t>(bench.range(0)));
+  const auto table = many_trials(n);
   for (const app::TrialTable::Column& column : table->columns) results->metrics.push_back(column.metric);
   results->trials.resize(table->trials);
   state.snapshot.table = table;
@@ -74,23 +79,123 @@ void gui_frontier_frame(benchmark::State& bench) {
   state.view.x = "kv_cache_bytes";
   state.view.y = "recall";
   state.view.x_log = false;
+}
+
+void render() {
+  ImGui::Render();
+  for (ImTextureData* texture : ImGui::GetPlatformIO().Textures)
+    texture->SetTexID(1), texture->SetStatus(ImTextureStatus_OK);
+}
+
+/// The frontier panel. `moves`: in every frame the view is another, so that nothing of the frame before can be used.
+void frontier_frame(benchmark::State& bench, bool moves) {
+  const Context context;
+  gui::State state;
+  show_many(state, static_cast<std::size_t>(bench.range(0)));
+  float width = 860;
   const auto frame = [&] {
     ImGui::GetIO().DeltaTime = 1.0F / 60;
     ImGui::NewFrame();
     ImGui::SetNextWindowPos({0, 0});
-    ImGui::SetNextWindowSize({860, 540});
+    ImGui::SetNextWindowSize({width, 540});
+    if (moves) width = width > 900 ? 860 : width + 4;  // a cell of the density
     ImGui::Begin("Frontier");
     gui::draw_frontier(state);
     ImGui::End();
-    ImGui::Render();
-    for (ImTextureData* texture : ImGui::GetPlatformIO().Textures)
-      texture->SetTexID(1), texture->SetStatus(ImTextureStatus_OK);
+    render();
   };
   for (int i = 0; i < 3; ++i) frame();
   for (auto _ : bench) frame();
   bench.counters["vertices"] = ImGui::GetDrawData()->TotalVtxCount;
 }
+void gui_frontier_frame(benchmark::State& bench) { frontier_frame(bench, false); }
+void gui_frontier_frame_moving(benchmark::State& bench) { frontier_frame(bench, true); }
 BENCHMARK(gui_frontier_frame)->Arg(1000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+BENCHMARK(gui_frontier_frame_moving)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+void app_frame(gui::State& state) {
+  ImGui::GetIO().DeltaTime = 1.0F / 60;
+  ImGui::NewFrame();
+  gui::draw_frame(state);
+  render();
+}
+
+/// The whole app in its own arrangement. `longest_ms`: of the frames from new axes to when they are shown.
+void gui_app_frame(benchmark::State& bench) {
+  using Clock = std::chrono::steady_clock;
+  const Context context;
+  gui::State state;
+  show_many(state, static_cast<std::size_t>(bench.range(0)));
+  for (int i = 0; i < 6; ++i) app_frame(state);
+  for (auto _ : bench) app_frame(state);
+  double longest_s = 0;
+  state.view.x_log = true;
+  for (int frames = 0; !state.cloud().x.log && frames < 100'000; ++frames) {
+    const Clock::time_point begin = Clock::now();
+    app_frame(state);
+    state.collect();
+    longest_s = std::max(longest_s, std::chrono::duration<double>(Clock::now() - begin).count());
+  }
+  bench.counters["longest_ms"] = 1e3 * longest_s;
+  bench.counters["vertices"] = ImGui::GetDrawData()->TotalVtxCount;
+}
+BENCHMARK(gui_app_frame)->Arg(1000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+
+/// A journal is opened, and then its search appends to it. `longest_ms`: of all frames meanwhile; `shown_s` and
+/// `appended_s`: until the trials are on the screen.
+void gui_follow(benchmark::State& bench) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_since = [](Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  };
+  constexpr std::size_t kMore = 1000;
+  const auto count = static_cast<std::size_t>(bench.range(0));
+  std::string folder = std::filesystem::temp_directory_path() / "plait-bench-XXXXXX";
+  if (mkdtemp(folder.data()) == nullptr) return bench.SkipWithError("no folder");
+  const std::filesystem::path file = std::filesystem::path(folder) / "journal.jsonl";
+  {
+    std::vector<search::Trial> trials = bench::scored_trials(count + kMore);
+    const std::vector<search::Trial> more(trials.begin() + static_cast<std::ptrdiff_t>(count), trials.end());
+    trials.resize(count);
+    search::Journal journal = search::Journal::create(file, bench::quickstart().source);
+    journal.append(trials);
+    trials = {};
+    const Context context;
+    gui::State state;
+    double longest_s = 0;
+    const auto until_shown = [&](std::size_t rows) {
+      const Clock::time_point begin = Clock::now();
+      while (state.table() == nullptr || state.table()->trials < rows) {
+        const Clock::time_point frame = Clock::now();
+        state.update(seconds_since(begin));
+        app_frame(state);
+        longest_s = std::max(longest_s, seconds_since(frame));
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      }
+      return seconds_since(begin);
+    };
+    for (auto _ : bench) {
+      app_frame(state);  // the first one loads fonts
+      state.open(folder);
+      bench.counters["shown_s"] = until_shown(count);
+      journal.append(more);
+      bench.counters["appended_s"] = until_shown(count + kMore);
+      bench.counters["longest_ms"] = 1e3 * longest_s;
+    }
+  }
+  std::filesystem::remove_all(folder);
+}
+BENCHMARK(gui_follow)->Arg(1000)->Arg(100'000)->Iterations(1)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+/// From nothing to the first frame: Dear ImGui, fonts, state, all panels.
+void gui_first_frame(benchmark::State& bench) {
+  for (auto _ : bench) {
+    const Context context;
+    gui::State state;
+    app_frame(state);
+  }
+}
+BENCHMARK(gui_first_frame)->Unit(benchmark::kMillisecond);
 
 /// Nearest point under the mouse.
 void gui_pick(benchmark::State& bench) {

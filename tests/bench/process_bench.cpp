@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -83,6 +84,15 @@ void process_mixers(benchmark::State& state) { run(state, {PLAIT_PROGRAM, "mixer
 void process_quickstart(benchmark::State& state) {
   run(state, {PLAIT_PROGRAM, "search", "examples/quickstart.json", "--json"});
 }
+
+#ifdef PLAIT_GUI_PROGRAM
+/// The app as on its first start, to some frames of the sample study and its end. Needs a screen: xvfb-run.
+void process_app(benchmark::State& state) {
+  if (std::getenv("DISPLAY") == nullptr) return state.SkipWithError("no screen; run it behind xvfb-run");
+  run(state, {PLAIT_GUI_PROGRAM, "--fresh", "--do", "file.quit"});
+}
+BENCHMARK(process_app)->UseRealTime()->Unit(benchmark::kMillisecond);
+#endif
 
 BENCHMARK(process_floor)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(process_version)->UseRealTime()->Unit(benchmark::kMillisecond);

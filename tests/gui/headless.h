@@ -129,6 +129,11 @@ class Headless {
     }
     frame(2);
   }
+  /// Menus, lists and dialogs.
+  bool popup_open() const { return ImGui::IsPopupOpen(nullptr, ImGuiPopupFlags_AnyPopup); }
+  void close_popups() {
+    if (popup_open()) ImGui::ClosePopupToLevel(0, false);
+  }
   void type(const char* text) {
     ImGui::GetIO().AddInputCharactersUTF8(text);
     frame(2);

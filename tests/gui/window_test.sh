@@ -1,8 +1,9 @@
 #!/bin/sh
 # A real window on a screen of its own (Xvfb, software OpenGL): opened on a study, driven by keyboard and mouse, closed.
-# window_test.sh PLAIT PLAIT_GUI STUDY
+# window_test.sh PLAIT PLAIT_GUI COMPARE_IMAGES STUDY GOLDEN_FOLDER [FOLDER_FOR_SCREENSHOTS]
+# UPDATE_GOLDEN=1 takes the screenshots of this run as the golden images.
 set -eu
-plait=$1 app=$2 study=$3
+plait=$1 app=$2 compare=$3 study=$4 golden=$5 shots=${6:-}
 dir=$(mktemp -d)
 screen_pid='' app_pid=''
 trap 'kill $screen_pid $app_pid 2>/dev/null || true; rm -rf "$dir"' EXIT
@@ -21,11 +22,19 @@ DISPLAY=:$(cat "$dir/display") LIBGL_ALWAYS_SOFTWARE=1
 export DISPLAY LIBGL_ALWAYS_SOFTWARE
 
 "$plait" search "$study" --out "$dir/run" >/dev/null
-for look in view.fit view.dark; do
-  "$app" "$dir/run" --do "$look" --width 1280 --height 800 --screenshot "$dir/$look.png" 2>"$dir/shot.log" || fail "no screenshot"
-  [ "$(wc -c <"$dir/$look.png")" -gt 40000 ] || fail "the screenshot of $look is all but empty"
-done
-cmp -s "$dir/view.fit.png" "$dir/view.dark.png" && fail "light and dark look the same"
+# look NAME WIDTH HEIGHT ARGUMENTS...: a screenshot that must look as its golden image does.
+look() {
+  name=$1 width=$2 height=$3
+  shift 3
+  "$app" "$dir/run" --width "$width" --height "$height" --screenshot "$dir/$name.png" "$@" 2>"$dir/shot.log" || fail "no screenshot"
+  [ -z "$shots" ] || cp "$dir/$name.png" "$shots"
+  "$compare" "$dir/$name.png" "$golden/$name.png" || fail "$name looks different"
+}
+look light 1280 800
+look dark 1280 800 --do view.dark
+look hidpi 2560 1600 --scale 2
+look 4k 3840 2160 --scale 1.5 --do view.graph --do panel.roofline --do panel.importance
+env -u UPDATE_GOLDEN "$compare" "$dir/dark.png" "$golden/light.png" >/dev/null && fail "dark looks as light does"
 
 "$app" "$dir/run" --fresh --width 1280 --height 800 2>"$dir/app.log" &
 app_pid=$!

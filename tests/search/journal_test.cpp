@@ -1,5 +1,6 @@
 #include "search/journal.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -423,6 +424,68 @@ TEST_F(JournalFile, HoldsAPrefixAfterKillMinusNineAtAnyTime) {
     journal.append(trials(done, kTotal));
     EXPECT_EQ(bytes_of(file), whole);
   }
+}
+
+TEST(JournalFollowerTest, TakesWhatWasAppendedAndNoticesWhatWasReplaced) {
+  using Change = JournalFollower::Change;
+  const TempDir temp;
+  const std::filesystem::path file = temp / "journal.jsonl";
+  Journal journal = Journal::create(file, kStudy);
+  journal.append(trials(0, 4));
+  JournalFollower follower(file);
+  EXPECT_EQ(follower.update(), Change::appended);
+  EXPECT_EQ(follower.contents().trials, trials(0, 4));
+  EXPECT_EQ(follower.update(), Change::none);
+
+  journal.append(trials(4, 9));
+  EXPECT_EQ(follower.update(), Change::appended);
+  EXPECT_EQ(follower.contents().trials, trials(0, 9));
+  EXPECT_EQ(follower.contents().valid_bytes, std::filesystem::file_size(file));
+  const std::string whole = bytes_of(file);
+
+  // A line that is being written is taken when it is whole.
+  const auto append = [&](std::string_view bytes) { std::ofstream(file, std::ios::app | std::ios::binary) << bytes; };
+  const std::string line = [&] {
+    const std::filesystem::path other = temp / "other.jsonl";
+    Journal::create(other, kStudy).append(trials(0, 10));
+    return bytes_of(other).substr(whole.size());
+  }();
+  append(line.substr(0, 20));
+  EXPECT_EQ(follower.update(), Change::none);
+  EXPECT_EQ(follower.contents().torn_bytes, 20u);
+  append(line.substr(20));
+  EXPECT_EQ(follower.update(), Change::appended);
+  EXPECT_EQ(follower.contents().trials, trials(0, 10));
+  EXPECT_EQ(follower.contents().torn_bytes, 0u);
+
+  // Damage behind what is known is said with its true line and byte, once; what follows is read from the beginning.
+  append("nonsense\n");
+  try {
+    follower.update();
+    FAIL();
+  } catch (const JournalError& error) {
+    EXPECT_THAT(error.what(),
+                AllOf(HasSubstr("line 12 "), HasSubstr(fmt::format("byte {}", whole.size() + line.size()))));
+  }
+  EXPECT_EQ(follower.update(), Change::none);
+  write_bytes(file, whole);
+  EXPECT_EQ(follower.update(), Change::replaced);
+  EXPECT_EQ(follower.contents().trials, trials(0, 9));
+
+  // Shorter; then longer but another study; then gone.
+  const std::size_t half = whole.find('\n', whole.size() / 2) + 1;
+  write_bytes(file, whole.substr(0, half));
+  EXPECT_EQ(follower.update(), Change::replaced);
+  EXPECT_LT(follower.contents().trials.size(), 9u);
+  std::filesystem::remove(file);
+  Journal::create(file, {{"seed", 8}, {"more", std::string(50, 'x')}}).append(trials(0, 12));
+  EXPECT_EQ(follower.update(), Change::replaced);
+  EXPECT_EQ(follower.contents().study["seed"], 8);
+  EXPECT_EQ(follower.contents().trials.size(), 12u);
+  std::filesystem::remove(file);
+  EXPECT_THROW(follower.update(), std::system_error);
+  write_bytes(file, whole);
+  EXPECT_EQ(follower.update(), Change::replaced);
 }
 
 TEST(StudyDifference, NamesWhatDiffers) {
