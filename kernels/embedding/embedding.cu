@@ -4,19 +4,20 @@
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 512, kClasses = 32, kEach = 4;
+constexpr int kThreads = 512, kClasses = 32, kEach = 8;
 constexpr int kTile = kThreads * kEach;  // tokens that a block reads at a time
+constexpr int kListed = kTile + 1024;
 
 struct Found {
   int token, of_class;
 };
 
-/// A block is kClasses classes of a member. It reads all tokens and lists, in their order, where its classes stand;
-/// then every so manieth of the list is summed by as many threads as there are columns.
+/// A block is kClasses classes of a member. It reads all tokens and lists, in an order of its own, where its classes
+/// stand; then every so manieth of the list is summed by as many threads as there are columns.
 __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGradient p) {
   extern __shared__ __align__(16) unsigned char memory[];
-  auto* const list = reinterpret_cast<Found*>(memory);                              // [2 * kTile]
-  auto* const sums = reinterpret_cast<float*>(memory + 2 * kTile * sizeof(Found));  // [lines, kClasses, D]
+  auto* const list = reinterpret_cast<Found*>(memory);                            // [kListed]
+  auto* const sums = reinterpret_cast<float*>(memory + kListed * sizeof(Found));  // [lines, kClasses, D]
   __shared__ int warp_counts[kThreads / 32];
   const int thread = static_cast<int>(threadIdx.x), width = static_cast<int>(p.width);
   const int lines = kThreads / width, line = thread / width, column = thread % width;
@@ -45,15 +46,24 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
     listed = 0;
     __syncthreads();
   };
+  std::int64_t read[kEach];  // of the tile to come
+  const auto read_tile = [&](std::int64_t tile) {
+#pragma unroll
+    for (int i = 0; i < kEach; ++i) {
+      const std::int64_t at = tile + i * kThreads + thread;
+      read[i] = at < p.tokens ? token[at] : -1;
+    }
+  };
+  read_tile(0);
   for (std::int64_t tile = 0; tile < p.tokens; tile += kTile) {
-    const int first = static_cast<int>(tile) + thread * kEach;
     int of_class[kEach], count = 0;
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
-      const std::int64_t c = first + i < p.tokens ? token[first + i] - first_class : -1;
+      const std::int64_t c = read[i] - first_class;
       of_class[i] = c >= 0 && c < kClasses ? static_cast<int>(c) : -1;
       count += of_class[i] >= 0;
     }
+    read_tile(tile + kTile);
     int before = count;  // of the threads up to this one
 #pragma unroll
     for (int step = 1; step < 32; step *= 2) {
@@ -70,9 +80,9 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
     }
 #pragma unroll
     for (int i = 0; i < kEach; ++i)
-      if (of_class[i] >= 0) list[at++] = {first + i, of_class[i]};
+      if (of_class[i] >= 0) list[at++] = {static_cast<int>(tile) + i * kThreads + thread, of_class[i]};
     listed += all;
-    if (listed > kTile) {
+    if (listed > kListed - kTile) {
       add_listed();
     } else {
       __syncthreads();  // the counts are written anew
@@ -101,6 +111,6 @@ extern "C" int plait_embedding_gradient(const PlaitEmbeddingGradient* p, CUstrea
   }
   if (p->members * p->classes == 0) return 0;
   const dim3 blocks(static_cast<unsigned>((p->classes + kClasses - 1) / kClasses), static_cast<unsigned>(p->members));
-  constexpr int kShared = 2 * kTile * static_cast<int>(sizeof(Found)) + kThreads * kClasses * 4;
+  constexpr int kShared = kListed * static_cast<int>(sizeof(Found)) + kThreads * kClasses * 4;
   return launch(embedding_gradient, "embedding_gradient", blocks, kThreads, kShared, *p, stream, message);
 }

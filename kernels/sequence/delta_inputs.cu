@@ -14,7 +14,7 @@ constexpr int kGateThreads = 256;
 std::int64_t channels_of(const PlaitDeltaInputs& p) { return 2 * p.heads * p.key_dim + p.value_heads * p.value_dim; }
 
 int lines_of(const PlaitDeltaInputs& p) {
-  return static_cast<int>(std::max<std::int64_t>(1, 256 / (channels_of(p) / kPack)));
+  return static_cast<int>(std::max<std::int64_t>(1, 128 / (channels_of(p) / kPack)));
 }
 
 std::int64_t blocks_of(const PlaitDeltaInputs& p) {
@@ -129,7 +129,7 @@ template <int W>
 constexpr int kWalk = (kStretch + W - 1 + kAhead - 1) / kAhead* kAhead;
 
 template <class E, int W>
-__global__ void __launch_bounds__(384) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
+__global__ void __launch_bounds__(512) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
   const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
   const Target to(p, c);

@@ -28,8 +28,9 @@ double peak_memory_mib() {
 
 /// One step of M members of width D.
 void train_step(benchmark::State& state, const std::string& layers) {
-  const proxy::TrainingPlan plan{.batch = 32};
-  const auto task = proxy::make_task(plan.task, {.tier = plan.tier});
+  proxy::TrainingPlan plan;
+  plan.batch = 32;
+  const auto task = proxy::make_task(plan.task, {.tier = plan.tier, .text = {}});
   std::vector<proxy::Member> members;
   for (std::int64_t m = 0; m < state.range(0); ++m) {
     members.push_back({member_model(layers, state.range(1), task->vocab_size()), 1e-2, static_cast<std::uint64_t>(m)});
@@ -54,8 +55,10 @@ BENCHMARK_CAPTURE(train_step, hybrid, "GGG*")
 
 /// Growth of the process's memory over 10,000 steps, after 200 to warm up: what it asks for must not grow with time.
 void memory_growth(benchmark::State& state) {
-  const proxy::TrainingPlan plan{.steps = 20000, .batch = 2};
-  const auto task = proxy::make_task(plan.task, {.tier = plan.tier});
+  proxy::TrainingPlan plan;
+  plan.steps = 20000;
+  plan.batch = 2;
+  const auto task = proxy::make_task(plan.task, {.tier = plan.tier, .text = {}});
   const std::vector<proxy::Member> members{{member_model("G*", 16, task->vocab_size()), 1e-3, 0}};
   proxy::Trainer trainer(members, plan, *task, at::kCPU);
   for (auto _ : state) {

@@ -27,11 +27,13 @@ class Mqar : public proxy::Task {
 
  private:
   static constexpr proxy::Load kLoad{.pairs = 64, .length = 256};
-  std::unique_ptr<proxy::Task> task_ = proxy::make_task("mqar_zoology", {.tier = proxy::Tier::full});
+  std::unique_ptr<proxy::Task> task_ = proxy::make_task("mqar_zoology", {.tier = proxy::Tier::full, .text = {}});
 };
 
 spec::ModelSpec model(spec::Dim d_model, const proxy::Task& task) {
-  spec::ModelSpec out{.d_model = d_model, .vocab_size = task.vocab_size()};
+  spec::ModelSpec out;
+  out.d_model = d_model;
+  out.vocab_size = task.vocab_size();
   const spec::GatedDeltaNet mixer{
       .heads = 2, .value_heads = 2, .key_head_dim = d_model / 2, .value_head_dim = d_model / 2};
   out.layout.layers.assign(2, {.mixer = mixer, .channel_mixer = spec::SwiGlu{2 * d_model}});
@@ -76,13 +78,16 @@ Times times(std::int64_t d_model, std::int64_t members, bool graphs, at::Device 
 
 }  // namespace
 
-int main() {
+/// Arguments: a width to run alone, as a profiler wants it.
+int main(int count, char** arguments) {
+  const std::int64_t only = count > 1 ? std::atoll(arguments[1]) : 0;
   const at::Device device = proxy::open_device("cuda");
   struct Width {
     std::int64_t d_model;
     double eager_ms, graphed_ms;
   };
   for (const auto& [d_model, peer_eager, peer_graphed] : {Width{64, 14.8, 5.1}, {128, 13.1, 6.7}, {256, 14.6, 10.1}}) {
+    if (only != 0 && only != d_model) continue;
     const Times eager = times(d_model, 1, false, device), graph = times(d_model, 1, true, device);
     fmt::print(
         "d {:3}: {:.2f} ms as a graph, {:.2f} ms by operations; fla graphed {:.1f} ({:.1f} x), eager {:.1f} ({:.1f} "
@@ -91,6 +96,7 @@ int main() {
         d_model, graph.step_ms, eager.step_ms, peer_graphed, peer_graphed / graph.step_ms, peer_eager,
         peer_eager / graph.step_ms, eager.first_s, graph.memory_gb);
   }
+  if (only != 0) return 0;
   const double one = times(64, 1, true, device).step_ms;
   for (const std::int64_t members : {8, 32}) {
     const Times many = times(64, members, true, device);

@@ -266,10 +266,10 @@ TEST_F(GpuTest, EmbeddingsAgreeWithTheCpuAndTheirGradientsRepeat) {
       at::manual_seed(3);
       const at::Tensor table = at::randn({3, classes, width}), token = at::randint(classes, {3, 1, tokens}),
                        dy = at::randn({3, 1, tokens, width});
-      const auto run = [&](at::Device on, const at::Tensor& dy) {
+      const auto run = [&](at::Device on, const at::Tensor& d_y) {
         const at::Tensor weight = table.detach().to(on).requires_grad_();
         const at::Tensor y = kernels::embedding(weight, token.to(on));
-        return std::pair{y.detach().to(at::kCPU), torch::autograd::grad({y}, {weight}, {dy.to(on)})[0].to(at::kCPU)};
+        return std::pair{y.detach().to(at::kCPU), torch::autograd::grad({y}, {weight}, {d_y.to(on)})[0].to(at::kCPU)};
       };
       // Sums of integers have one value in any order.
       const auto [y, gradient] = run(device, dy.round());
