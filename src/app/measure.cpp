@@ -79,8 +79,7 @@ std::vector<OperatorShape> measured_shapes(const costmodel::HardwareProfile& har
 std::string_view kernels_of(MeasuredOp op) {
   switch (op) {
     case MeasuredOp::gated_delta_net_prefill:
-    case MeasuredOp::gated_delta_net_decode:
-    case MeasuredOp::rms_norm: return "plait";
+    case MeasuredOp::gated_delta_net_decode: return "plait";
     default: return "torch";
   }
 }

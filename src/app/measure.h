@@ -22,7 +22,7 @@ struct MeasuredRow {
   std::string failure;  ///< why there is no time: the shape does not fit
 };
 
-/// Whose kernels an operator's are: "plait" for recurrences and norms, "torch" for products and attention.
+/// Whose kernels an operator's are: "plait" for recurrences, "torch" for all else.
 std::string_view kernels_of(proxy::MeasuredOp op);
 
 /// Runs one shape after the other; stops between two of them. Throws as proxy::Backend::measure, save for shapes that

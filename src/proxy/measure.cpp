@@ -34,7 +34,7 @@ Inputs draw(const OperatorShape& s, at::Device device) {
   const spec::Dim length = decode ? 1 : s.tokens;
   switch (s.op) {
     case MeasuredOp::gemm: return {{normal({s.m, s.k}), normal({s.k, s.n})}};
-    case MeasuredOp::rms_norm: return {{normal({1, s.m, s.n}), normal({1, s.n})}};
+    case MeasuredOp::rms_norm: return {{normal({s.m, s.n}), normal({s.n})}};
     case MeasuredOp::attention_prefill:
     case MeasuredOp::attention_decode: {
       const std::array<spec::Dim, 4> keys = {s.batch, s.tokens, s.key_heads, s.head_dim};
@@ -56,7 +56,7 @@ Inputs draw(const OperatorShape& s, at::Device device) {
 void run_once(const OperatorShape& s, const Inputs& in) {
   switch (s.op) {
     case MeasuredOp::gemm: at::mm(in[0], in[1]); return;
-    case MeasuredOp::rms_norm: kernels::rms_norm(in[0], in[1], 1e-6); return;
+    case MeasuredOp::rms_norm: at::rms_norm(in[0], {s.n}, in[1], 1e-6); return;
     case MeasuredOp::attention_prefill:
     case MeasuredOp::attention_decode: kernels::attention(in[0], in[1], in[2]); return;
     case MeasuredOp::gated_delta_net_prefill: kernels::gated_delta_rule(in[0], in[1], in[2], in[3], in[4]); return;

@@ -81,7 +81,7 @@ void add_measure(CLI::App& app, Context& context) {
   for (const auto& [op, name] : enum_names(proxy::MeasuredOp{})) names.emplace_back(name);
   command->add_option("--op", options->ops, "this operator alone; may be repeated")->check(CLI::IsMember(names));
   command->footer(
-      "Products and attention run in LibTorch, recurrences and norms in plait's kernels (backend plait). bf16, states "
+      "Products, attention and norms run in LibTorch, recurrences in plait's kernels (backend plait). bf16, states "
       "fp32.\n"
       "Examples:\n"
       "  plait measure --device cuda --hardware h100 --out h100.csv\n"
