@@ -117,7 +117,8 @@ void Session::publish(StudyResults results, Phase phase) {
   auto table = std::make_shared<const TrialTable>(trial_table(results));
   auto shared = std::make_shared<const StudyResults>(std::move(results));
   tell([&](Snapshot& snapshot) {
-    snapshot.phase = phase;
+    // A pause or its end may have come while the table was made.
+    snapshot.phase = phase == Phase::running && paused_ ? Phase::paused : phase;
     snapshot.results = std::move(shared);
     snapshot.table = std::move(table);
     ++snapshot.version;
@@ -186,7 +187,7 @@ void Session::search(StudySpec study, const std::filesystem::path& folder, bool 
     tell([&](Snapshot& snapshot) { snapshot.progress = progress; });
     const bool last = progress.done == progress.total;
     if (const Clock::time_point begin = Clock::now(); last || begin >= next_publication) {
-      publish(results_so_far(*built), snapshot().phase);
+      publish(results_so_far(*built), Phase::running);
       const Clock::time_point end = Clock::now();
       next_publication = end + std::max<Clock::duration>(200ms, 10 * (end - begin));
     }
