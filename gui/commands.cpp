@@ -96,7 +96,8 @@ const std::array kCommands = {
               save_view(s, FileKind::csv);
             },
             has_study},
-    Command{"file.close", "File", "Close the study", kCtrl | ImGuiKey_W, [](State& s) { s.session.close(); }, has_study},
+    Command{"file.close", "File", "Close the study", kCtrl | ImGuiKey_W, [](State& s) { s.session.close(); },
+            [](const State& s) { return s.snapshot.phase != app::Phase::empty; }},
     Command{"file.quit", "File", "Quit", kCtrl | ImGuiKey_Q, [](State& s) { s.quit = true; }, nullptr},
 
     Command{"edit.undo", "Edit", "Undo", kCtrl | ImGuiKey_Z, [](State& s) { s.undo(); }, [](const State& s) { return s.can_undo(); }},

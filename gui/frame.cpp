@@ -63,7 +63,8 @@ void draw_menus(State& state) {
   }
   const app::Snapshot& now = state.snapshot;
   const bool searches = now.phase == app::Phase::running || now.phase == app::Phase::paused;
-  if (now.phase == app::Phase::loading) status = "reading " + now.folder.string();
+  if (now.phase == app::Phase::loading)
+    status = fmt::format("reading {}: {:.0f} %", now.folder.string(), 100 * now.share_read);
   const float bar = searches ? px(160) : 0;
   const float width = ImGui::CalcTextSize(status.c_str()).x + bar + px(24);
   if (ImGui::GetContentRegionAvail().x > width) {
@@ -117,7 +118,8 @@ void draw_palette(State& state) {
   if (ImGui::IsKeyPressed(ImGuiKey_UpArrow)) --state.palette_at;
   state.palette_at = std::clamp(state.palette_at, 0, std::max(0, count - 1));
   const Command* chosen = entered && count > 0 ? found[static_cast<std::size_t>(state.palette_at)] : nullptr;
-  if (ImGui::BeginChild("found", {0, px(380)})) {
+  const float lines = static_cast<float>(std::max(1, count)) * ImGui::GetTextLineHeightWithSpacing();
+  if (ImGui::BeginChild("found", {0, std::min(px(380), lines)})) {
     if (found.empty()) muted_text("no command has these words");
     for (int i = 0; i < count; ++i) {
       const Command& command = *found[static_cast<std::size_t>(i)];
@@ -204,11 +206,14 @@ constexpr std::array kTour = {
              "Layers from first to last. Choose one, press a mixer's letter below, and all numbers answer at once. "
              "Improve finds the best single change."},
     TourStep{"Trials", "All trials",
-             "Sort by any column, or type a filter such as recall>0.5 kv_cache_bytes<2G. Every view follows it."},
+             "Sort by any column, or type a filter such as recall>0.4 kv_cache_bytes<20G. Every view follows it."},
     TourStep{"Context sweep", "At other contexts",
              "What the layout costs from 1K to 2M tokens. Pin layouts with P to see several."},
     TourStep{"Export", "Into your trainer",
              "When you have found one: the files that flash-linear-attention or flame load, ready to copy or write."},
+    TourStep{"Run", "A search of your own",
+             "This was a sample. Here you say for which model, hardware and context to search, among which mixers, and "
+             "start. F1 shows all keys, Ctrl+P all commands."},
 };
 
 void draw_tour(State& state) {
@@ -218,8 +223,10 @@ void draw_tour(State& state) {
   ImGui::SetNextWindowSize({px(330), 0});
   if (panel != nullptr) {
     ImGui::GetForegroundDrawList()->AddRect(panel->Pos, panel->Pos + panel->Size, colours().baseline, px(6), px(3));
-    ImGui::SetNextWindowPos(panel->Pos + panel->Size * 0.5F, ImGuiCond_Always, {0.5F, 0.5F});
+    ImGui::SetNextWindowPos(panel->Pos + panel->Size * ImVec2(0.5F, 1) - ImVec2(0, px(24)), ImGuiCond_Always,
+                            {0.5F, 1});
   }
+  ImGui::PushStyleColor(ImGuiCol_Border, colours().baseline);
   if (ImGui::Begin("Tour", nullptr,
                    ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoDocking |
                        ImGuiWindowFlags_NoSavedSettings)) {
@@ -240,6 +247,7 @@ void draw_tour(State& state) {
     if (state.tour < 0) state.settings.tour_seen = true;
   }
   ImGui::End();
+  ImGui::PopStyleColor();
 }
 
 /// Newest last, at the lower edge; errors stay longer and can be closed.

@@ -276,8 +276,12 @@ bool State::update(double now_s) {
   app::Snapshot fresh = session.snapshot();
   const bool new_words = fresh.message != snapshot.message && !fresh.message.empty();
   if (new_words) complain(fresh.message);
+  if (fresh.phase == app::Phase::finished && fresh.version != snapshot.version) {
+    say(fmt::format("{} has finished: {} layouts evaluated, {} on the front", fresh.results->spec.name,
+                    fresh.results->trials.size(), fresh.results->front.size()));
+  }
   bool changed = made || fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
-                 fresh.progress.done != snapshot.progress.done;
+                 fresh.progress.done != snapshot.progress.done || fresh.share_read != snapshot.share_read;
   take(std::move(fresh));
   app::Snapshot other = overlay_session.snapshot();
   if (other.message != overlay.message && !other.message.empty()) complain(other.message);

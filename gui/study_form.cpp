@@ -1,5 +1,7 @@
 #include "gui/study_form.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "src/spec/mixer.h"
@@ -16,6 +18,21 @@ bool is_full(const std::string& symbol, const spec::Palette& palette) {
 bool grows(const std::string& symbol, const spec::Palette& palette) {
   const auto at = palette.mixers.find(symbol);
   return at != palette.mixers.end() && spec::state_kind(at->second) != spec::StateKind::constant;
+}
+
+/// What a front is judged by: the Transformer, the last linear candidate alone, and with one full layer in four and in
+/// eight.
+spec::Json usual_baselines(const std::string& linear, int slots, const spec::Palette& palette) {
+  spec::Json out = {{{"name", "Transformer"}, {"layout", fmt::format("*x{}", slots)}}};
+  if (linear.empty()) return out;
+  const std::string label(spec::mixer_info(palette.mixers.at(linear)).label);
+  out.push_back({{"name", label}, {"layout", fmt::format("{}x{}", linear, slots)}});
+  for (const int period : {4, 8}) {
+    if (slots % period != 0) continue;
+    out.push_back({{"name", fmt::format("{} {}:1", label, period - 1)},
+                   {"layout", fmt::format("({}x{}*)x{}", linear, period - 1, slots / period)}});
+  }
+  return out;
 }
 
 /// Whether the form has a field for each member of the space and of its rules.
@@ -109,6 +126,10 @@ spec::Json StudyForm::to_json() const {
     if (most_kinds > 0 && !linear.empty()) rules.push_back({{"at_most_kinds", most_kinds}, {"of", linear}});
     if (most_full > 0 && !full.empty()) rules.push_back({{"at_most", most_full}, {"of", full}});
     if (full_not_first && !full.empty()) rules.push_back({{"not_first", full}});
+    const bool as_deep = base.contains("space") && base["space"].value("slots", 0) == slots;
+    if ((!base.contains("baselines") || !as_deep) && slots > 0) {
+      out["baselines"] = usual_baselines(linear.empty() ? "" : linear.back().get<std::string>(), slots, palette);
+    }
     out["space"] = {{"slots", slots}, {"candidates", symbols}, {"rules", rules}};
   }
   // An objective that the file gives as an object keeps its direction.

@@ -39,7 +39,7 @@ Colours make_colours(report::Theme theme) {
           .grid = colour(p.grid),
           .panel = colour(mix(p.background, p.muted, dark ? 0.10 : 0.05)),
           .front = colour(p.front),
-          .study_front = colour(p.front, 0.5),
+          .study_front = colour(p.front, 0.65),
           .dominated = colour(p.dominated, 0.55),
           .infeasible = colour(p.dominated, 0.3),
           .baseline = colour(p.baseline),

@@ -152,18 +152,22 @@ void run_window(const WindowOptions& options) {
   std::vector<std::string> commands(options.commands.rbegin(), options.commands.rend());
   double theme_scale = 0;
   report::Theme theme = state.settings.theme;
-  int frames_left = kFramesAfterEvent, settled = 0;
+  int frames_left = kFramesAfterEvent, settled = 0, waits_in_vain = 0;
   std::string title = "plait";
   while (glfwWindowShouldClose(window.get()) == 0 && !state.quit) {
     const bool waits = frames_left <= 0 && options.screenshot.empty() && commands.empty();
     if (waits) {
+      const double begin = glfwGetTime();
       glfwWaitEventsTimeout(kIdle_s);
-      frames_left = kFramesAfterEvent;
+      waits_in_vain = glfwGetTime() - begin < kIdle_s ? 0 : waits_in_vain + 1;
     } else {
       glfwPollEvents();
     }
     const bool changed = state.update(glfwGetTime());
-    if (changed || state.busy()) frames_left = kFramesAfterEvent;
+    const bool moves = changed || state.busy() || !state.messages.empty() || ImGui::GetIO().WantTextInput;
+    // The first wait in vain shows what comes after a delay, such as words beside the mouse.
+    if (waits && !moves && waits_in_vain > 1) continue;
+    if (waits || changed || state.busy()) frames_left = kFramesAfterEvent;
     --frames_left;
 
     float screen_scale = 1;

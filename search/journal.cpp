@@ -271,7 +271,8 @@ struct JournalFollower::Stamp {
 JournalFollower::JournalFollower(std::filesystem::path file) : file_(std::move(file)) {}
 JournalFollower::~JournalFollower() = default;
 
-JournalFollower::Change JournalFollower::update() {
+JournalFollower::Change JournalFollower::update(const std::function<void(double share)>& observe) {
+  constexpr std::size_t kLinesObserved = 4096;
   const Descriptor fd(file_, O_RDONLY);
   if (!fd) throw std::system_error(errno, std::generic_category(), fmt::format("cannot read {}", file_.string()));
   const struct stat now = status(fd, file_);
@@ -302,6 +303,9 @@ JournalFollower::Change JournalFollower::update() {
     last_line_ = header_;
   }
   while (const auto event = lines.next()) {
+    if (observe && lines.lines() % kLinesObserved == 0) {
+      observe(static_cast<double>(lines.offset()) / static_cast<double>(now.st_size));
+    }
     const nlohmann::json kind = event->value("event", nlohmann::json());
     if (kind != "trial") lines.damaged(fmt::format("{} is no event of format {}{}", shown(kind), kFormat, kVersion));
     Trial trial;

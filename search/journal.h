@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -84,8 +85,8 @@ class JournalFollower {
   /// `contents` held is gone. A file that was changed in the middle alone is not noticed.
   enum class Change { none, appended, replaced };
   /// The first call reads all and is `appended`. Throws as Journal::read, once for each state of the file; what comes
-  /// then is read from the beginning.
-  Change update();
+  /// then is read from the beginning. `observe` is told now and then which share is read; what it throws ends the call.
+  Change update(const std::function<void(double share)>& observe = {});
   const Journal::Contents& contents() const { return contents_; }
   Journal::Contents take() && { return std::move(contents_); }
 

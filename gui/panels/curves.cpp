@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "gui/panels/panels.h"
 #include "gui/theme.h"
@@ -73,6 +74,12 @@ void curve_combo(const char* label, const Curves& curves, std::string& name) {
   ImGui::EndCombo();
 }
 
+/// Labels of an axis that counts: none at fractions.
+int format_whole(double value, char* out, int size, void*) {
+  if (value != std::round(value)) return *out = 0;
+  return std::snprintf(out, static_cast<std::size_t>(size), "%.0f", value);
+}
+
 }  // namespace
 
 void draw_history(State& state) {
@@ -87,6 +94,7 @@ void draw_history(State& state) {
                   history.back().trials));
   if (!ImPlot::BeginPlot("##history", {-1, -1}, kPlotFlags)) return;
   ImPlot::SetupAxes("trials", "dominated volume");
+  ImPlot::SetupAxisFormat(ImAxis_X1, format_whole);
   const std::pair shown(state.table(), static_cast<const app::TrialTable*>(state.overlay.table.get()));
   const auto overlay = state.overlay.table ? state.overlay.table->history : std::vector<app::TrialTable::Volume>{};
   double low = history.front().volume, high = history.back().volume;

@@ -53,9 +53,7 @@ void draw_export(State& state) {
     hint(std::string(exporter.summary).c_str());
     ImGui::SameLine();
     for (const std::string& reason : support.reasons) {
-      ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
-      ImGui::TextWrapped("%s", reason.c_str());
-      ImGui::PopStyleColor();
+      problem_text(reason);
     }
     if (support.ok) muted_text(std::string(exporter.summary));
   }

@@ -380,9 +380,11 @@ bool draw_box_select(ImDrawList* draw, State& state, const Cloud& cloud, const S
 
 void draw_frontier(State& state) {
   if (!state.has_rows()) {
+    const app::Phase phase = state.snapshot.phase;
     centred_hint(
-        state.snapshot.phase == app::Phase::loading || state.snapshot.phase == app::Phase::running
-            ? "Reading..."
+        phase == app::Phase::loading ? fmt::format("Reading, {:.0f} %", 100 * state.snapshot.share_read)
+        : phase == app::Phase::running
+            ? "The first trials are being evaluated."
             : "No study is open.\n\nCtrl+O opens the folder of a search, Ctrl+N starts a new one, and Help > Open "
               "the sample study shows what there is to see. A folder may also be dropped here.");
     return;

@@ -48,9 +48,7 @@ void draw_header(State& state, const app::WhatIf::Answer& answer) {
   ImGui::EndDisabled();
   hint("Ctrl+Shift+Z");
   for (const std::string& problem : answer.problems) {
-    ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
-    ImGui::TextWrapped("%s", problem.c_str());
-    ImGui::PopStyleColor();
+    problem_text(problem);
   }
 }
 
@@ -398,9 +396,7 @@ void draw_layout(State& state) {
   draw_mixer_buttons(state, all);
   draw_notation(state, answer);
   for (const std::string& reason : answer.outside) {
-    ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
-    ImGui::TextWrapped("The study would not propose it: %s", reason.c_str());
-    ImGui::PopStyleColor();
+    problem_text("The study would not propose it: " + reason);
   }
   draw_budgets(state, answer);
   draw_values(state, answer);

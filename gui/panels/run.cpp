@@ -10,6 +10,7 @@
 #include "gui/theme.h"
 #include "gui/widgets/widgets.h"
 #include "src/app/output.h"
+#include "src/report/number_format.h"
 
 namespace plait::gui {
 namespace {
@@ -19,6 +20,12 @@ std::string duration(double seconds) {
   if (seconds < 100) return fmt::format("{:.0f} s", seconds);
   if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);
+}
+
+/// "100,663,291"
+std::string grouped(std::string digits) {
+  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
+  return digits;
 }
 
 const char* phase_text(app::Phase phase) {
@@ -43,6 +50,11 @@ void draw_training(const evaluate::ProxyProgress& at) {
                          at.task, at.members, now.training));
   muted_text(fmt::format("best accuracy {:.3f}{}", now.best_accuracy,
                          now.eta_s > 0 ? ", " + duration(now.eta_s) + " to go" : ""));
+  if (now.peak_memory_bytes > 0) {
+    muted_text(fmt::format("device memory: at most {} {}",
+                           report::format_value(static_cast<double>(now.peak_memory_bytes), "bytes"),
+                           at.device == "cpu" ? "so far, of the whole program" : "so far, of tensors on the GPU"));
+  }
 }
 
 void draw_status(State& state) {
@@ -54,6 +66,7 @@ void draw_status(State& state) {
   muted_text(phase_text(now.phase));
   if (state.results()) muted_text(app::setting(state.results()->spec));
   muted_text(now.folder.empty() ? (now.phase == app::Phase::empty ? "" : "stored nowhere") : now.folder.string());
+  if (!now.message.empty()) problem_text(now.message);
   const bool searches = now.phase == app::Phase::running || now.phase == app::Phase::paused;
   if (searches) {
     const search::Progress& p = now.progress;
@@ -76,8 +89,8 @@ void draw_status(State& state) {
     hint("What is finished stays in the journal; Continue goes on from there, a training from its last reading");
   } else if (state.results()) {
     const app::StudyResults& results = *state.results();
-    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(), results.layouts,
-                           results.front.size()));
+    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(),
+                           grouped(results.layouts), results.front.size()));
     if (now.phase == app::Phase::stopped && !now.folder.empty()) {
       if (ImGui::Button("Continue")) state.start(results.spec, now.folder, true);
       ImGui::SameLine();
@@ -101,9 +114,7 @@ void draw_status(State& state) {
 void draw_problems(const spec::Problems& problems, std::initializer_list<std::string_view> paths) {
   for (const spec::Problem& problem : problems.list()) {
     if (std::ranges::none_of(paths, [&](std::string_view path) { return problem.path.starts_with(path); })) continue;
-    ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
-    ImGui::TextWrapped("%s", problem.message.c_str());
-    ImGui::PopStyleColor();
+    problem_text(problem.message);
   }
 }
 
@@ -117,8 +128,11 @@ void name_combo(const char* label, std::string& chosen, const Names& names) {
 }
 
 /// Checkboxes in as many columns as fit.
-void check_list(std::vector<std::pair<std::string, bool>>& entries, float width,
+void check_list(std::vector<std::pair<std::string, bool>>& entries,
                 const std::function<std::string(const std::string&)>& text) {
+  float width = 0;
+  for (const auto& [name, taken] : entries) width = std::max(width, ImGui::CalcTextSize(text(name).c_str()).x);
+  width += ImGui::GetFrameHeight() + ImGui::GetStyle().ItemInnerSpacing.x + 2 * ImGui::GetStyle().CellPadding.x;
   const int columns = std::max(1, static_cast<int>(ImGui::GetContentRegionAvail().x / width));
   if (!ImGui::BeginTable("list", columns)) return;
   for (auto& [name, taken] : entries) {
@@ -126,6 +140,46 @@ void check_list(std::vector<std::pair<std::string, bool>>& entries, float width,
     ImGui::Checkbox(text(name).c_str(), &taken);
   }
   ImGui::EndTable();
+}
+
+/// Above the fields: a long form need not be scrolled through to be started, nor to see that nothing would be stored.
+void draw_start(State& state, const std::optional<app::StudySpec>& study, std::size_t problems) {
+  StudyForm& form = *state.form;
+  ImGui::BeginDisabled(!study);
+  ImGui::PushStyleColor(ImGuiCol_Button, colours().front);
+  ImGui::PushStyleColor(ImGuiCol_Text, ImGui::GetColorU32(ImGuiCol_WindowBg));
+  if (ImGui::Button("Start", {px(120), 0})) state.start(*study, form.folder, false, form.proxies());
+  ImGui::PopStyleColor(2);
+  ImGui::EndDisabled();
+  hint("Ctrl+Enter");
+  ImGui::SameLine();
+  if (ImGui::Button("Save as file...")) {
+    state.question = FileQuestion{.title = "Save the study",
+                                  .button = "Save",
+                                  .save = true,
+                                  .extension = ".json",
+                                  .name = form.name + ".json",
+                                  .answer = [&state](const auto& path) {
+                                    state.attempt([&] {
+                                      app::write_file(path, state.form->to_json().dump(2) + "\n");
+                                      state.say("saved " + path.string());
+                                    });
+                                  }};
+  }
+  if (!study) {
+    ImGui::SameLine();
+    problem_text(fmt::format("{} to put right", problems));
+  }
+  ImGui::SetNextItemWidth(std::max(px(120), ImGui::GetContentRegionAvail().x - px(150)));
+  ImGui::InputTextWithHint("##Folder", "folder for the journal; empty: nothing is stored", &form.folder);
+  ImGui::SameLine();
+  if (ImGui::Button("Choose...")) {
+    state.question = FileQuestion{.title = "Where to store the search",
+                                  .button = "Store here",
+                                  .folder = true,
+                                  .save = true,
+                                  .answer = [&state](const auto& path) { state.form->folder = path.string(); }};
+  }
 }
 
 void draw_form(State& state) {
@@ -137,6 +191,7 @@ void draw_form(State& state) {
   } catch (const std::exception& error) {
     problems.add("", error.what());
   }
+  draw_start(state, study, problems.size());
   ImGui::PushItemWidth(px(200));
   ImGui::InputText("Name", &form.name);
   name_combo("Hardware", form.hardware, costmodel::hardware_names());
@@ -153,7 +208,7 @@ void draw_form(State& state) {
     ImGui::InputInt("Layers", &form.slots);
     ImGui::SeparatorText("Candidates");
     ImGui::PushID("candidates");
-    check_list(form.candidates, px(190), [](const std::string& symbol) {
+    check_list(form.candidates, [](const std::string& symbol) {
       return fmt::format("{}  {}", symbol, symbol.size() == 1 ? mixer_letter_name(symbol[0]) : "");
     });
     ImGui::PopID();
@@ -168,7 +223,7 @@ void draw_form(State& state) {
   draw_problems(problems, {"space"});
   ImGui::SeparatorText("Objectives");
   ImGui::PushID("objectives");
-  check_list(form.objectives, px(190), [](const std::string& name) { return name; });
+  check_list(form.objectives, [](const std::string& name) { return name; });
   ImGui::PopID();
   draw_problems(problems, {"objectives", "constraints"});
   ImGui::SeparatorText("Search");
@@ -189,42 +244,8 @@ void draw_form(State& state) {
   name_combo("Device", form.device, std::array<std::string, 2>{"cpu", "cuda"});
   ImGui::EndDisabled();
   ImGui::PopItemWidth();
-  ImGui::SetNextItemWidth(std::max(px(120), ImGui::GetContentRegionAvail().x - px(150)));
-  ImGui::InputTextWithHint("##Folder", "folder for the journal; empty: nothing is stored", &form.folder);
-  ImGui::SameLine();
-  if (ImGui::Button("Choose...")) {
-    state.question = FileQuestion{.title = "Where to store the search",
-                                  .button = "Store here",
-                                  .folder = true,
-                                  .save = true,
-                                  .answer = [&state](const auto& path) { state.form->folder = path.string(); }};
-  }
   for (const spec::Problem& problem : problems.list()) {
     if (problem.path.empty()) draw_problems(problems, {""});
-  }
-  ImGui::BeginDisabled(!study);
-  ImGui::PushStyleColor(ImGuiCol_Button, colours().front);
-  ImGui::PushStyleColor(ImGuiCol_Text, ImGui::GetColorU32(ImGuiCol_WindowBg));
-  if (ImGui::Button("Start", {px(120), 0})) state.start(*study, form.folder, false, form.proxies());
-  ImGui::PopStyleColor(2);
-  ImGui::EndDisabled();
-  if (!study) {
-    ImGui::SameLine();
-    muted_text(fmt::format("{} to put right", problems.size()));
-  }
-  ImGui::SameLine();
-  if (ImGui::Button("Save as file...")) {
-    state.question = FileQuestion{.title = "Save the study",
-                                  .button = "Save",
-                                  .save = true,
-                                  .extension = ".json",
-                                  .name = form.name + ".json",
-                                  .answer = [&state](const auto& path) {
-                                    state.attempt([&] {
-                                      app::write_file(path, state.form->to_json().dump(2) + "\n");
-                                      state.say("saved " + path.string());
-                                    });
-                                  }};
   }
 }
 

@@ -25,9 +25,7 @@ void draw_filter(State& state) {
       "follows.");
   ImGui::SameLine();
   if (!state.filter().problem.empty()) {
-    ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
-    ImGui::TextUnformatted(state.filter().problem.c_str());
-    ImGui::PopStyleColor();
+    problem_text(state.filter().problem);
   } else {
     const std::size_t chosen = state.selection().size();
     muted_text(fmt::format("{} of {}{}", state.shown_count(), state.table()->size(),

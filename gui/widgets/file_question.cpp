@@ -100,7 +100,10 @@ void draw_file_question(State& state) {
   ImGui::InputTextWithHint("##name", question.folder ? "this folder, or a name in it" : "name", &state.picker_name);
   const bool nothing = !question.folder && state.picker_name.empty();
   ImGui::BeginDisabled(nothing);
-  if (ImGui::Button(question.button.c_str())) {
+  std::error_code error;
+  const bool replaces =
+      question.save && !question.folder && !nothing && fs::exists(state.picker_folder / state.picker_name, error);
+  if (ImGui::Button(replaces ? "Replace" : question.button.c_str())) {
     chosen = state.picker_name.empty() ? state.picker_folder : state.picker_folder / state.picker_name;
   }
   ImGui::EndDisabled();

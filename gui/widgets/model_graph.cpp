@@ -29,10 +29,12 @@ std::size_t most_branches(const Graph& model) {
 
 void draw_model_graph(const spec::Layout& layout, std::size_t& selected) {
   const Graph model(layout);
-  const float step = px(46), box = px(22), rise = px(30), arc = px(26);
+  const float box = px(22), rise = px(30), arc = px(26);
+  const auto layers = static_cast<float>(layout.size());
+  const float step = std::clamp((ImGui::GetContentRegionAvail().x - px(46)) / layers, box + px(8), px(46));
   const float above = arc + rise * static_cast<float>(most_branches(model)) + box;
   const float height = above + arc + px(8);
-  const float width = step * (static_cast<float>(layout.size()) + 1) + px(60);
+  const float width = step * layers + px(46);
   if (!ImGui::BeginChild("graph", {0, height + ImGui::GetStyle().ScrollbarSize}, 0,
                          ImGuiWindowFlags_HorizontalScrollbar)) {
     ImGui::EndChild();

@@ -60,6 +60,12 @@ void muted_text(const std::string& text) {
   ImGui::PopStyleColor();
 }
 
+void problem_text(const std::string& text) {
+  ImGui::PushStyleColor(ImGuiCol_Text, colours().worse);
+  ImGui::TextWrapped("%s", text.c_str());
+  ImGui::PopStyleColor();
+}
+
 void centred_hint(const std::string& text) {
   const ImVec2 room = ImGui::GetContentRegionAvail();
   const float width = std::min(room.x, px(460));

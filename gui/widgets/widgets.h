@@ -63,6 +63,7 @@ void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU
 void line_names(const std::vector<std::pair<std::string, ImU32>>& names);
 
 void muted_text(const std::string& text);
+void problem_text(const std::string& text);  ///< wrapped, in the colour of what is wrong
 void centred_hint(const std::string& text);
 /// A tooltip for the item before.
 void hint(const char* text);

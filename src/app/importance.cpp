@@ -145,7 +145,9 @@ Importance importance_of(const StudyResults& results, const TrialTable& table, s
   for (std::size_t c = 0; c < space.candidates.size(); ++c) {
     if (full[c]) continue;
     add(
-        out.features, fmt::format("layers of {}", space.candidates[c].symbol),
+        out.features,
+        fmt::format("{} layers ({})", spec::mixer_info(space.candidates[c].layer.mixer).label,
+                    space.candidates[c].symbol),
         [&](const auto& path) { return count_if(path, [&](auto at) { return at == c; }); }, number);
   }
   std::ranges::stable_sort(out.features, std::greater{}, &Importance::Feature::share);

@@ -104,8 +104,12 @@ Comparison compare_on_proxy(const proxy::Backend& backend, const std::vector<Nam
     out.layouts.push_back({models[i].notation, reduced.name, std::move(reduced), shares, {}});
   }
   out.members = candidates.size() * out.learning_rates.size() * out.seeds;
-  evaluate::ProxyProgress progress{
-      .training = 1, .trainings = 1, .task = out.plan.task, .members = out.members, .now = {}};
+  evaluate::ProxyProgress progress{.training = 1,
+                                   .trainings = 1,
+                                   .task = out.plan.task,
+                                   .device = out.plan.device,
+                                   .members = out.members,
+                                   .now = {}};
   const evaluate::ProxyPopulation population = evaluate::train_candidates(
       backend, candidates, out.seeds, out.plan, stop, [&](const proxy::TrainingProgress& now) {
         progress.now = now;

@@ -83,8 +83,12 @@ Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduc
     proxy::TrainingPlan plan = out.experiment.plan;
     plan.curriculum = out.experiment.rows[parts[k][0]].curriculum;
     std::vector<evaluate::ProxyCandidate> candidates;
-    evaluate::ProxyProgress progress{
-        .training = k + 1, .trainings = parts.size(), .task = plan.task, .members = 0, .now = {}};
+    evaluate::ProxyProgress progress{.training = k + 1,
+                                     .trainings = parts.size(),
+                                     .task = plan.task,
+                                     .device = plan.device,
+                                     .members = 0,
+                                     .now = {}};
     for (const std::size_t i : parts[k]) {
       const PublishedRow& row = out.experiment.rows[i];
       candidates.push_back({row.model, row.learning_rates});

@@ -176,9 +176,9 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
 FollowedResults::FollowedResults(std::filesystem::path folder)
     : folder_(std::move(folder)), journal_(folder_ / kJournal) {}
 
-search::JournalFollower::Change FollowedResults::update() {
+search::JournalFollower::Change FollowedResults::update(const std::function<void(double share)>& observe) {
   using Change = search::JournalFollower::Change;
-  const Change change = journal_.update();
+  const Change change = journal_.update(observe);
   if (change == Change::none) return change;
   const search::Journal::Contents& contents = journal_.contents();
   if (change == Change::replaced || !built_) {

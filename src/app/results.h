@@ -49,8 +49,8 @@ class FollowedResults {
  public:
   explicit FollowedResults(std::filesystem::path folder);
 
-  /// Reads what is new in the journal. Throws as load_results, once for each state of the journal.
-  search::JournalFollower::Change update();
+  /// Reads what is new in the journal. Throws as load_results, once for each state of the journal; `observe` as there.
+  search::JournalFollower::Change update(const std::function<void(double share)>& observe = {});
   StudyResults results() const;  ///< after an update that did not throw
   StudyResults take() &&;
 

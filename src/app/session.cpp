@@ -10,6 +10,13 @@ namespace plait::app {
 using Clock = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
+namespace {
+
+/// Ends a reading that nobody waits for.
+struct Stopped {};
+
+}  // namespace
+
 Session::Session(std::function<void()> changed) : changed_(std::move(changed)) {}
 
 Session::~Session() = default;
@@ -27,42 +34,64 @@ void Session::update(const std::function<void(Snapshot&)>& change) {
   if (changed_) changed_();
 }
 
+/// What the study's thread has found; nothing when another study has taken its place.
+void Session::tell(const std::function<void(Snapshot&)>& change) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (teller_ != std::this_thread::get_id()) return;
+    change(snapshot_);
+  }
+  if (changed_) changed_();
+}
+
 void Session::restart(Snapshot first, std::function<void(std::stop_token)> work) {
-  thread_ = std::jthread();  // ends what ran before
+  thread_.request_stop();
+  std::size_t asked = 0;
   update([&](Snapshot& snapshot) {
     first.version = snapshot.version + 1;
     snapshot = std::move(first);
     paused_ = false;
+    teller_ = {};
+    asked = ++asked_;
   });
-  if (!work) return;
-  thread_ = std::jthread([this, work = std::move(work)](const std::stop_token& stop) {
-    try {
-      work(stop);
-    } catch (const std::exception& error) {
-      update([&](Snapshot& snapshot) {
-        snapshot.phase = Phase::failed;
-        snapshot.message = error.what();
+  thread_ =
+      std::jthread([this, asked, before = std::move(thread_), work = std::move(work)](std::stop_token stop) mutable {
+        if (before.joinable()) before.join();
+        {
+          const std::lock_guard lock(mutex_);
+          if (asked != asked_) return;
+          teller_ = std::this_thread::get_id();
+        }
+        try {
+          work(stop);
+        } catch (const std::exception& error) {
+          tell([&](Snapshot& snapshot) {
+            snapshot.phase = Phase::failed;
+            snapshot.message = error.what();
+          });
+        }
       });
-    }
-  });
 }
 
-void Session::close() { restart({}, {}); }
+void Session::close() {
+  restart({}, [](const std::stop_token&) {});
+}
 
 void Session::open(std::filesystem::path folder) {
   Snapshot first;
   first.phase = Phase::loading;
-  first.folder = std::move(folder);
-  restart(std::move(first), [this](const std::stop_token& stop) { follow(stop); });
+  first.folder = folder;
+  restart(std::move(first), [this, folder = std::move(folder)](const std::stop_token& stop) { follow(folder, stop); });
 }
 
 void Session::run(StudySpec study, std::filesystem::path folder, bool resume, std::optional<ProxyChoice> proxies) {
   Snapshot first;
   first.phase = Phase::running;
-  first.folder = std::move(folder);
+  first.folder = folder;
   first.will_train = proxies.has_value();
-  restart(std::move(first), [this, study = std::move(study), resume, proxies = std::move(proxies)](
-                                const std::stop_token& stop) { search(study, resume, proxies, stop); });
+  restart(std::move(first),
+          [this, study = std::move(study), folder = std::move(folder), resume, proxies = std::move(proxies)](
+              const std::stop_token& stop) { search(study, folder, resume, proxies, stop); });
 }
 
 void Session::pause() {
@@ -87,35 +116,42 @@ void Session::stop() { thread_.request_stop(); }
 void Session::publish(StudyResults results, Phase phase) {
   auto table = std::make_shared<const TrialTable>(trial_table(results));
   auto shared = std::make_shared<const StudyResults>(std::move(results));
-  update([&](Snapshot& snapshot) {
-    snapshot.phase = phase;
+  tell([&](Snapshot& snapshot) {
+    // A pause or its end may have come while the table was made.
+    snapshot.phase = phase == Phase::running && paused_ ? Phase::paused : phase;
     snapshot.results = std::move(shared);
     snapshot.table = std::move(table);
     ++snapshot.version;
   });
 }
 
-void Session::follow(std::stop_token stop) {
+void Session::follow(const std::filesystem::path& folder, std::stop_token stop) {
   using Change = search::JournalFollower::Change;
-  FollowedResults followed(snapshot().folder);
+  FollowedResults followed(folder);
+  const auto observe = [&](double share) {
+    if (stop.stop_requested()) throw Stopped();
+    tell([&](Snapshot& snapshot) { snapshot.share_read = share; });
+  };
   std::size_t trials = 0;
   while (!stop.stop_requested()) {
     Clock::time_point begin = Clock::now();
     try {
-      if (followed.update() != Change::none) {
+      if (followed.update(observe) != Change::none) {
         begin = Clock::now();  // reading is done once, what follows at every change
         StudyResults results = followed.results();
         const bool shorter = results.trials.size() < trials;
         trials = results.trials.size();
-        update([&](Snapshot& snapshot) {
+        tell([&](Snapshot& snapshot) {
           snapshot.message = shorter ? fmt::format("{} was replaced by a shorter one; showing the new one",
-                                                   (snapshot.folder / "journal.jsonl").string())
+                                                   (folder / "journal.jsonl").string())
                                      : results.warning;
         });
         publish(std::move(results), Phase::following);
       }
+    } catch (const Stopped&) {
+      return;
     } catch (const std::exception& error) {
-      update([&](Snapshot& snapshot) {
+      tell([&](Snapshot& snapshot) {
         snapshot.message = error.what();
         if (!snapshot.results) snapshot.phase = Phase::failed;
       });
@@ -127,8 +163,8 @@ void Session::follow(std::stop_token stop) {
   }
 }
 
-void Session::search(StudySpec study, bool resume, const std::optional<ProxyChoice>& proxies, std::stop_token stop) {
-  const std::filesystem::path folder = snapshot().folder;
+void Session::search(StudySpec study, const std::filesystem::path& folder, bool resume,
+                     const std::optional<ProxyChoice>& proxies, std::stop_token stop) {
   const auto built = build_study(std::move(study));
   const auto wait_while_paused = [&] {
     std::unique_lock lock(mutex_);
@@ -142,16 +178,16 @@ void Session::search(StudySpec study, bool resume, const std::optional<ProxyChoi
                            .device = proxies->device,
                            .ladder = proxies->ladder};
     request->observer = [&](const evaluate::ProxyProgress& progress) {
-      update([&](Snapshot& snapshot) { snapshot.training.push_back(progress); });
+      tell([&](Snapshot& snapshot) { snapshot.training.push_back(progress); });
       wait_while_paused();
     };
   }
   Clock::time_point next_publication = Clock::now();
   const auto observe = [&](const search::Progress& progress) {
-    update([&](Snapshot& snapshot) { snapshot.progress = progress; });
+    tell([&](Snapshot& snapshot) { snapshot.progress = progress; });
     const bool last = progress.done == progress.total;
     if (const Clock::time_point begin = Clock::now(); last || begin >= next_publication) {
-      publish(results_so_far(*built), snapshot().phase);
+      publish(results_so_far(*built), Phase::running);
       const Clock::time_point end = Clock::now();
       next_publication = end + std::max<Clock::duration>(200ms, 10 * (end - begin));
     }
@@ -159,7 +195,7 @@ void Session::search(StudySpec study, bool resume, const std::optional<ProxyChoi
   };
   StudyResults results = run_study(
       *built, folder, resume, stop, observe,
-      [&](const std::string& warning) { update([&](Snapshot& snapshot) { snapshot.message = warning; }); },
+      [&](const std::string& warning) { tell([&](Snapshot& snapshot) { snapshot.message = warning; }); },
       request ? &*request : nullptr);
   const bool finished = results.finished;
   publish(std::move(results), finished ? Phase::finished : Phase::stopped);

@@ -32,6 +32,7 @@ struct Snapshot {
   std::filesystem::path folder;  ///< empty: nothing is stored
   std::shared_ptr<const StudyResults> results;
   std::shared_ptr<const TrialTable> table;  ///< of these results
+  double share_read = 0;                    ///< of the journal, while loading
   std::size_t version = 0;
   search::Progress progress{};
   bool will_train = false;                          ///< proxy trainings follow the search, or have followed it
@@ -39,14 +40,14 @@ struct Snapshot {
   std::string message;  ///< what a person should know: why it failed, what was dropped; may be empty
 };
 
-/// One study, read or run on a thread of its own. Every function returns at once, but for the end of the batch that a
-/// running search has in hand when it is replaced.
+/// One study, read or run on a thread of its own. Every function returns at once: what is replaced ends its batch, and
+/// what replaces it begins then.
 class Session {
  public:
   /// `changed` is called on the session's thread whenever there is a new snapshot.
   explicit Session(std::function<void()> changed = {});
   Session(const Session&) = delete;
-  ~Session();  ///< stops; what a search has finished is in its journal
+  ~Session();  ///< stops and waits for the batch in hand; what a search has finished is in its journal
 
   /// Reads the journal in `folder` and follows it: what its writer appends is read on, what is put in its place anew.
   /// What cannot be read leaves the last results and a message.
@@ -64,17 +65,21 @@ class Session {
 
  private:
   void restart(Snapshot first, std::function<void(std::stop_token)> work);
-  void follow(std::stop_token stop);
-  void search(StudySpec study, bool resume, const std::optional<ProxyChoice>& proxies, std::stop_token stop);
+  void follow(const std::filesystem::path& folder, std::stop_token stop);
+  void search(StudySpec study, const std::filesystem::path& folder, bool resume,
+              const std::optional<ProxyChoice>& proxies, std::stop_token stop);
   void publish(StudyResults results, Phase phase);
   void update(const std::function<void(Snapshot&)>& change);
+  void tell(const std::function<void(Snapshot&)>& change);
 
   std::function<void()> changed_;
   mutable std::mutex mutex_;
   std::condition_variable_any wake_;
   Snapshot snapshot_;
   bool paused_ = false;
-  std::jthread thread_;  // last: joined before the rest goes
+  std::size_t asked_ = 0;   // studies that were opened, run or closed
+  std::thread::id teller_;  // whose news count: the thread of the one that was asked for last, once it works
+  std::jthread thread_;     // last: joined before the rest goes
 };
 
 }  // namespace plait::app

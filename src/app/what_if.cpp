@@ -120,9 +120,19 @@ search::Direction WhatIf::direction(const std::string& name) const {
 }
 
 std::optional<spec::Layout> WhatIf::best_neighbour(const spec::Layout& layout, const Goal& goal) const {
-  const std::optional<search::Path> from =
-      layout.size() == study_.space.size() ? study_.space.path(layout) : std::nullopt;
-  if (!from) return std::nullopt;
+  const search::SearchSpace& space = study_.space;
+  if (layout.size() != space.size()) {
+    throw spec::SpecError("layout",
+                          fmt::format("has {} layers; the layouts of this study have {}", layout.size(), space.size()));
+  }
+  // A layer that is no candidate of its slot can be replaced, or stands at another slot where it is one.
+  constexpr std::uint16_t kForeign = UINT16_MAX;
+  search::Path from;
+  for (std::size_t i = 0; i < space.size(); ++i) {
+    const auto is_layer = [&](const search::Candidate& candidate) { return candidate.layer == layout.layers[i]; };
+    const auto at = std::ranges::find_if(space.candidates, is_layer);
+    from.push_back(at == space.candidates.end() ? kForeign : static_cast<std::uint16_t>(at - space.candidates.begin()));
+  }
   const double sign = direction(goal.metric) == search::Direction::minimize ? 1 : -1;
   const auto cost = [&](const search::Scores& all) -> std::optional<double> {
     const auto at = all.find(goal.metric);
@@ -137,21 +147,21 @@ std::optional<spec::Layout> WhatIf::best_neighbour(const spec::Layout& layout, c
   if (own_inside) least = sign * own_value->second.value;
   std::optional<spec::Layout> found;
   const auto look_at = [&](const search::Path& path) {
-    if (!graph_.contains(path)) return;
-    spec::Layout candidate = study_.space.layout(path);
+    if (std::ranges::find(path, kForeign) != path.end() || !graph_.contains(path)) return;
+    spec::Layout candidate = space.layout(path);
     const std::optional<double> value = cost(scores(candidate));
     if (!value || (least && *value >= *least)) return;
     least = value;
     found = std::move(candidate);
   };
-  search::Path path = *from;
+  search::Path path = from;
   for (std::size_t i = 0; i < path.size(); ++i) {
-    for (const std::uint16_t candidate : study_.space.slots[i]) {
-      if (candidate == (*from)[i]) continue;
+    for (const std::uint16_t candidate : space.slots[i]) {
+      if (candidate == from[i]) continue;
       path[i] = candidate;
       look_at(path);
     }
-    path[i] = (*from)[i];
+    path[i] = from[i];
     for (std::size_t j = i + 1; j < path.size(); ++j) {
       if (path[i] == path[j]) continue;
       std::swap(path[i], path[j]);

@@ -42,7 +42,8 @@ class WhatIf {
   };
 
   /// Of all legal layouts that differ from this one in one layer, or by two layers that change places, the best inside
-  /// the budgets; nothing when none is better than this one.
+  /// the budgets; nothing when none is better than this one, which need not be legal itself. Throws spec::SpecError
+  /// when it has another depth than the study's layouts.
   std::optional<spec::Layout> best_neighbour(const spec::Layout& layout, const Goal& goal) const;
 
   /// Of all legal layouts, by dynamic programming. Nothing when none is inside. Throws spec::SpecError when a metric is

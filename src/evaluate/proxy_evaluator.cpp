@@ -150,8 +150,12 @@ bool ProxyEvaluator::run_rung(const Rung& rung, std::span<Entrant* const> field,
                             rung.learning_rates.empty() ? std::vector{entrant->learning_rate} : rung.learning_rates});
       members += candidates.back().learning_rates.size() * rung.seeds;
     }
-    ProxyProgress progress{
-        .training = ++training, .trainings = trainings, .task = entry.task, .members = members, .now = {}};
+    ProxyProgress progress{.training = ++training,
+                           .trainings = trainings,
+                           .task = entry.task,
+                           .device = options_.device,
+                           .members = members,
+                           .now = {}};
     const ProxyPopulation population = train_candidates(*options_.backend, candidates, rung.seeds, task_plan, stop,
                                                         [&](const proxy::TrainingProgress& now) {
                                                           progress.now = now;

@@ -38,6 +38,7 @@ struct ProxyProgress {
   std::size_t training = 0;   ///< 1-based
   std::size_t trainings = 0;  ///< of the whole ladder
   std::string task;
+  std::string device;
   std::size_t members = 0;
   proxy::TrainingProgress now;
 };

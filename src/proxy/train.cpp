@@ -193,7 +193,8 @@ class Run {
 
   void report(std::int64_t step) const {
     if (!observer_) return;
-    TrainingProgress progress{.step = step, .steps = plan_.steps, .elapsed_s = seconds()};
+    TrainingProgress progress{
+        .step = step, .steps = plan_.steps, .elapsed_s = seconds(), .peak_memory_bytes = peak_memory_bytes(device_)};
     std::int64_t left = 0;
     for (const Cohort& cohort : at_.cohorts) {
       progress.training += cohort.members.size();

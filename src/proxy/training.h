@@ -74,7 +74,8 @@ struct TrainingProgress {
   std::size_t training = 0;  ///< members that still train
   double best_accuracy = 0;  ///< over members, at the last reading
   double elapsed_s = 0;
-  double eta_s = 0;  ///< 0 while unknown
+  double eta_s = 0;                    ///< 0 while unknown
+  std::int64_t peak_memory_bytes = 0;  ///< of the process (of the device with cuda) so far
 };
 
 struct TrainingResult {

@@ -151,6 +151,41 @@ TEST(SessionTest, WhatIsAppendedToAnOpenJournalIsSeen) {
   EXPECT_EQ(session.snapshot().results->trials.size(), first);
 }
 
+TEST(SessionTest, WhatReplacesAStudyIsAskedForAtOnceAndBeginsWhenItHasEnded) {
+  const TempDir temp;
+  {
+    const auto built = build_study(quickstart());
+    run_study(*built, temp / "run", false, {}, {}, {});
+  }
+  plait::testing::FakeBackend backend;
+  std::atomic<bool> held = true, at_work = false;
+  backend.at_step = [&](std::int64_t) {
+    at_work = true;
+    while (held) std::this_thread::sleep_for(1ms);
+  };
+  Session session;
+  session.run(quickstart(), {}, false, ProxyChoice{.backend = &backend, .ladder = {}});
+  ASSERT_TRUE(eventually([&] { return at_work.load(); }));
+  session.run(long_study(), temp / "never", false);
+  session.open(temp / "run");
+  EXPECT_EQ(session.snapshot().phase, Phase::loading);
+  EXPECT_EQ(session.snapshot().folder, temp / "run");
+  held = false;
+  ASSERT_TRUE(reaches(session, Phase::following));
+  EXPECT_EQ(session.snapshot().share_read, 0) << "the journal is short";
+  EXPECT_TRUE(session.snapshot().training.empty()) << "news of what was replaced are not wanted";
+  EXPECT_FALSE(std::filesystem::exists(temp / "never"));
+
+  held = true, at_work = false;
+  session.run(quickstart(), {}, false, ProxyChoice{.backend = &backend, .ladder = {}});
+  ASSERT_TRUE(eventually([&] { return at_work.load(); }));
+  session.close();
+  EXPECT_EQ(session.snapshot().phase, Phase::empty);
+  held = false;
+  session.run(quickstart(), {}, false);
+  EXPECT_TRUE(reaches(session, Phase::finished));
+}
+
 TEST(SessionTest, WhatCannotBeOpenedOrRunIsSaid) {
   const TempDir temp;
   Session session;

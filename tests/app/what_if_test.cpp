@@ -66,6 +66,20 @@ TEST(WhatIfTest, TheBestNeighbourIsBetterInsideTheBudgetsAndNoOtherIsBetterStill
   EXPECT_FALSE(desk.best_neighbour(*best, goal));
 }
 
+TEST(WhatIfTest, ALayoutOutsideTheSpaceCanBeImprovedIntoIt) {
+  const WhatIf desk(quickstart());
+  const WhatIf::Goal goal{.metric = "recall"};
+  // Mamba-2 is no candidate of the study: its layer must be the one that changes.
+  const std::optional<spec::Layout> better = desk.best_neighbour(layout(desk, "Gx7*Gx7*Gx6M*"), goal);
+  ASSERT_TRUE(better);
+  EXPECT_TRUE(desk.answer(*better).outside.empty());
+  EXPECT_GE(desk.answer(*better).scores.at("recall").value,
+            desk.answer(layout(desk, "(Gx7*)x3")).scores.at("recall").value);
+  // Two of them are more than one change can mend.
+  EXPECT_FALSE(desk.best_neighbour(layout(desk, "Gx7*Gx7*Gx5MM*"), goal));
+  EXPECT_THROW(desk.best_neighbour(layout(desk, "Gx23"), goal), spec::SpecError);
+}
+
 TEST(WhatIfTest, TheBestOfAllIsTheFrontsBestInsideTheBudget) {
   const auto built = build_study(quickstart());
   const StudyResults results = run_study(*built, {}, false, {}, {}, {});

@@ -1,12 +1,14 @@
 #include <benchmark/benchmark.h>
 #include <imgui.h>
 #include <implot.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <thread>
@@ -141,25 +143,37 @@ void gui_app_frame(benchmark::State& bench) {
 }
 BENCHMARK(gui_app_frame)->Arg(1000)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 
+/// Of this process, now.
+double resident_mib() {
+  std::size_t pages = 0;
+  std::ifstream statm("/proc/self/statm");
+  statm >> pages >> pages;
+  return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE)) / (1 << 20);
+}
+
 /// A journal is opened, and then its search appends to it. `longest_ms`: of all frames meanwhile; `shown_s` and
-/// `appended_s`: until the trials are on the screen.
+/// `appended_s`: until the trials are on the screen; `MiB`: more than before when they are.
 void gui_follow(benchmark::State& bench) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_since = [](Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
   };
-  constexpr std::size_t kMore = 1000;
   const auto count = static_cast<std::size_t>(bench.range(0));
   std::string folder = std::filesystem::temp_directory_path() / "plait-bench-XXXXXX";
   if (mkdtemp(folder.data()) == nullptr) return bench.SkipWithError("no folder");
-  const std::filesystem::path file = std::filesystem::path(folder) / "journal.jsonl";
   {
-    std::vector<search::Trial> trials = bench::scored_trials(count + kMore);
-    const std::vector<search::Trial> more(trials.begin() + static_cast<std::ptrdiff_t>(count), trials.end());
-    trials.resize(count);
-    search::Journal journal = search::Journal::create(file, bench::quickstart().source);
-    journal.append(trials);
-    trials = {};
+    // A thousand layouts again and again: reading them costs the same.
+    std::vector<search::Trial> block = bench::scored_trials(1000);
+    search::Journal journal =
+        search::Journal::create(std::filesystem::path(folder) / "journal.jsonl", bench::quickstart().source);
+    std::size_t written = 0;
+    const auto append = [&](std::size_t more) {
+      for (const std::size_t end = written + more; written < end;) {
+        for (search::Trial& trial : block) trial.id = std::to_string(written++);
+        journal.append(block);
+      }
+    };
+    append(count);
     const Context context;
     gui::State state;
     double longest_s = 0;
@@ -176,16 +190,19 @@ void gui_follow(benchmark::State& bench) {
     };
     for (auto _ : bench) {
       app_frame(state);  // the first one loads fonts
+      const double before = resident_mib();
       state.open(folder);
       bench.counters["shown_s"] = until_shown(count);
-      journal.append(more);
-      bench.counters["appended_s"] = until_shown(count + kMore);
+      bench.counters["MiB"] = resident_mib() - before;
+      append(block.size());
+      bench.counters["appended_s"] = until_shown(written);
       bench.counters["longest_ms"] = 1e3 * longest_s;
     }
   }
   std::filesystem::remove_all(folder);
 }
 BENCHMARK(gui_follow)->Arg(1000)->Arg(100'000)->Iterations(1)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(gui_follow)->Arg(1'000'000)->Iterations(1)->Repetitions(1)->UseRealTime()->Unit(benchmark::kMillisecond);
 
 /// From nothing to the first frame: Dear ImGui, fonts, state, all panels.
 void gui_first_frame(benchmark::State& bench) {

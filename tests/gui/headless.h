@@ -5,6 +5,7 @@
 #include <implot.h>
 
 #include <chrono>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -45,25 +46,16 @@ class Headless {
   }
 
   void frame(int count = 1) {
-    for (int i = 0; i < count; ++i) {
-      now_s_ += 1.0 / 60;
-      ImGui::GetIO().DeltaTime = 1.0F / 60;
-      state.update(now_s_);
-      ImGui::NewFrame();
-      draw_frame(state);
-      ImGui::Render();
-      for (ImTextureData* texture : ImGui::GetPlatformIO().Textures) {
-        if (texture->Status == ImTextureStatus_WantDestroy) {
-          texture->SetTexID(ImTextureID_Invalid);
-          texture->SetStatus(ImTextureStatus_Destroyed);
-        } else if (texture->Status != ImTextureStatus_Destroyed) {
-          texture->SetTexID(1);
-          texture->SetStatus(ImTextureStatus_OK);
-        }
-      }
-    }
+    for (int i = 0; i < count; ++i) frame_into(nullptr);
   }
 
+  /// All that a person can read in the next frame.
+  std::string words() {
+    std::string text;
+    frame_into(&text);
+    return text;
+  }
+  bool says(std::string_view what) { return words().find(what) != std::string::npos; }
   template <class Predicate>
   bool until(Predicate&& holds) {
     for (int i = 0; i < 3000; ++i) {
@@ -148,6 +140,29 @@ class Headless {
     operator ImGuiContext*() const { return context; }
     ImGuiContext* context;
   };
+
+  void frame_into(std::string* words) {
+    now_s_ += 1.0 / 60;
+    ImGui::GetIO().DeltaTime = 1.0F / 60;
+    state.update(now_s_);
+    ImGui::NewFrame();
+    if (words != nullptr) ImGui::LogToBuffer(0);
+    draw_frame(state);
+    if (words != nullptr) {
+      *words = ImGui::GetCurrentContext()->LogBuffer.c_str();
+      ImGui::LogFinish();
+    }
+    ImGui::Render();
+    for (ImTextureData* texture : ImGui::GetPlatformIO().Textures) {
+      if (texture->Status == ImTextureStatus_WantDestroy) {
+        texture->SetTexID(ImTextureID_Invalid);
+        texture->SetStatus(ImTextureStatus_Destroyed);
+      } else if (texture->Status != ImTextureStatus_Destroyed) {
+        texture->SetTexID(1);
+        texture->SetStatus(ImTextureStatus_OK);
+      }
+    }
+  }
 
   std::string clipboard_;
   Context context_;

@@ -19,6 +19,33 @@ TEST(StudyFormTest, TheFreshFormIsAStudy) {
   EXPECT_EQ(study->objectives.size(), 2u);
 }
 
+TEST(StudyFormTest, NamedBaselinesStandBesideEveryFront) {
+  const auto names_of = [](const StudyForm& form) {
+    spec::Problems problems;
+    const auto study = form.study(problems);
+    EXPECT_TRUE(study) << problems.list().front().message;
+    std::vector<std::string> names;
+    for (const search::Baseline& baseline : study->baselines) {
+      EXPECT_EQ(baseline.layout.size(), static_cast<std::size_t>(form.slots)) << baseline.name;
+      names.push_back(baseline.name);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  StudyForm form;
+  EXPECT_EQ(names_of(form), (Names{"Transformer", "Gated DeltaNet", "Gated DeltaNet 3:1", "Gated DeltaNet 7:1"}));
+  form.slots = 6;
+  EXPECT_EQ(names_of(form), (Names{"Transformer", "Gated DeltaNet"}));
+  for (auto& [symbol, taken] : form.candidates) taken = symbol == "S" || symbol == "*";
+  form.most_kinds = 0;
+  EXPECT_EQ(names_of(form), Names{"Transformer"});
+  // Those of a file stay, unless the depth became another.
+  StudyForm filled(example("quickstart.json"));
+  EXPECT_EQ(names_of(filled).size(), 5u);
+  filled.slots = 16;
+  EXPECT_EQ(names_of(filled).size(), 4u);
+}
+
 TEST(StudyFormTest, AStudyFileComesThroughUnchangedInAllThatMatters) {
   for (const char* name : {"quickstart.json", "laptop.json", "phone.json", "paper-72.json"}) {
     SCOPED_TRACE(name);

@@ -15,11 +15,27 @@ env -u DISPLAY -u WAYLAND_DISPLAY "$app" --fresh 2>"$dir/words" || code=$?
 [ "$code" -eq 1 ] || fail "without a screen the exit code is $code"
 grep -q 'plait-gui: .*screen' "$dir/words" || fail "without a screen it says: $(cat "$dir/words")"
 
-Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp 3>"$dir/display" 2>"$dir/xvfb.log" &
-screen_pid=$!
-for _ in $(seq 100); do [ -s "$dir/display" ] && break; sleep 0.1; done
-DISPLAY=:$(cat "$dir/display") LIBGL_ALWAYS_SOFTWARE=1
+# screen ARGUMENTS...: a screen of our own.
+screen() {
+  rm -f "$dir/display"
+  Xvfb -displayfd 3 -screen 0 1280x800x24 -nolisten tcp "$@" 3>"$dir/display" 2>"$dir/xvfb.log" &
+  screen_pid=$!
+  for _ in $(seq 100); do [ -s "$dir/display" ] && break; sleep 0.1; done
+  DISPLAY=:$(cat "$dir/display")
+}
+LIBGL_ALWAYS_SOFTWARE=1
 export DISPLAY LIBGL_ALWAYS_SOFTWARE
+
+# On a screen without OpenGL too.
+screen -extension GLX
+code=0
+"$app" --fresh 2>"$dir/words" || code=$?
+[ "$code" -eq 1 ] || fail "without OpenGL the exit code is $code"
+grep -q 'plait-gui: no window with OpenGL' "$dir/words" || fail "without OpenGL it says: $(cat "$dir/words")"
+kill "$screen_pid"
+wait "$screen_pid" || true
+
+screen
 
 "$plait" search "$study" --out "$dir/run" >/dev/null
 # look NAME WIDTH HEIGHT ARGUMENTS...: a screenshot that must look as its golden image does.

@@ -85,6 +85,7 @@ TEST(TrainTest, ReadsAtTheAskedStepsAndAtTheEnd) {
     seen.push_back(progress.step);
     EXPECT_EQ(progress.steps, 25);
     EXPECT_EQ(progress.training, progress.step == 25 ? 0u : 2u);
+    EXPECT_GT(progress.peak_memory_bytes, 1 << 20);
   });
   EXPECT_THAT(seen, ElementsAre(10, 20, 25));
   EXPECT_EQ(result.runs[0].curve.size(), 3u);

@@ -62,7 +62,7 @@ inline ResultTable sample_table(std::size_t trials, std::size_t layers = 24) {
     std::string letters;
     for (std::size_t i = 1; i <= layers; ++i) letters += period > 0 && i % period == 0 ? '*' : linear;
     ResultRow row = row_for(letters, 0.35);
-    row.trial = "b" + std::to_string(table.rows.size() - trials);
+    row.trial = std::to_string(table.rows.size() - trials).insert(0, 1, 'b');  // g++ 12 warns of "b" + ...
     row.name = std::move(name);
     row.is_baseline = true;
     row.scores["recall"].source = search::Source::measured;

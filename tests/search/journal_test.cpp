@@ -488,6 +488,28 @@ TEST(JournalFollowerTest, TakesWhatWasAppendedAndNoticesWhatWasReplaced) {
   EXPECT_EQ(follower.update(), Change::replaced);
 }
 
+TEST(JournalFollowerTest, AnObserverSeesALongReadingAndMayEndIt) {
+  using Change = JournalFollower::Change;
+  const TempDir temp;
+  const std::filesystem::path file = temp / "journal.jsonl";
+  Journal journal = Journal::create(file, kStudy);
+  journal.append(trials(0, 9000));
+  JournalFollower follower(file);
+  std::vector<double> shares;
+  EXPECT_EQ(follower.update([&](double share) { shares.push_back(share); }), Change::appended);
+  ASSERT_EQ(shares.size(), 2u);
+  EXPECT_GT(shares[0], 0.4);
+  EXPECT_GT(shares[1], shares[0]);
+  EXPECT_LT(shares[1], 1);
+
+  JournalFollower ended(file);
+  EXPECT_THROW(ended.update([](double) { throw std::runtime_error("enough"); }), std::runtime_error);
+  EXPECT_EQ(ended.update(), Change::none) << "this state of the file has been tried";
+  journal.append(trials(9000, 9001));
+  EXPECT_EQ(ended.update(), Change::replaced);
+  EXPECT_EQ(ended.contents().trials.size(), 9001u);
+}
+
 TEST(StudyDifference, NamesWhatDiffers) {
   EXPECT_EQ(study_difference(kStudy, kStudy), "");
   json other = kStudy;

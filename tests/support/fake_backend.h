@@ -84,7 +84,9 @@ class FakeBackend : public proxy::Backend {
       at_step(step);
       if ((step + 1) % plan.report_every != 0) continue;
       if (!plan.checkpoint.empty()) std::ofstream(plan.checkpoint) << step + 1;
-      if (observer) observer({.step = step + 1, .steps = plan.steps, .training = members.size()});
+      if (observer) {
+        observer({.step = step + 1, .steps = plan.steps, .training = members.size(), .peak_memory_bytes = 3 << 20});
+      }
     }
     if (!plan.checkpoint.empty()) std::ofstream(plan.checkpoint) << plan.steps;
     for (std::size_t i = 0; i < members.size(); ++i) {
