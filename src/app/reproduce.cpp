@@ -10,6 +10,8 @@
 namespace plait::app {
 namespace {
 
+constexpr std::string_view kHolds = "as published";
+
 double value_of(const proxy::MemberRun& run, Measure measure) {
   if (measure == Measure::hardest_accuracy) return run.tests.back().accuracy;
   double sum = 0;
@@ -53,6 +55,32 @@ const Reproduction& find_reproduction(std::string_view name) {
   throw spec::SpecError("NAME",
                         fmt::format("\"{}\" is nothing to reproduce; one of {}{}", name, spec::quoted_list(names),
                                     close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close)));
+}
+
+Experiment only_rows(Experiment experiment, std::span<const std::string> wanted) {
+  std::vector<std::string> labels;
+  for (const PublishedRow& row : experiment.rows) labels.push_back(row.label);
+  const auto has = [](const std::string& text) {
+    return [&text](const std::string& label) { return label.find(text) != std::string::npos; };
+  };
+  for (const std::string& text : wanted) {
+    if (std::ranges::none_of(labels, has(text)))
+      throw spec::SpecError("--row", fmt::format("\"{}\" is in no row; they are {}", text, spec::quoted_list(labels)));
+  }
+  std::vector<std::size_t> now_at(labels.size(), labels.size());
+  std::vector<PublishedRow> rows;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (std::ranges::none_of(wanted, [&](const std::string& text) { return has(text)(labels[i]); })) continue;
+    now_at[i] = rows.size();
+    rows.push_back(std::move(experiment.rows[i]));
+  }
+  experiment.rows = std::move(rows);
+  for (Claim& claim : experiment.claims) {
+    for (std::size_t& row : claim.rows) row = now_at[row];
+  }
+  std::erase_if(experiment.claims,
+                [&](const Claim& claim) { return std::ranges::count(claim.rows, labels.size()) > 0; });
+  return experiment;
 }
 
 std::string cost_text(const Experiment& experiment) {
@@ -115,14 +143,23 @@ Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduc
       }
     }
   }
+  if (out.finished) evaluate::remove_checkpoints(out.experiment.plan.checkpoint);
   return out;
 }
 
 std::string_view verdict(const Reproduced& result, const Claim& claim) {
-  const bool all = !result.rows.empty() &&
-                   std::ranges::none_of(result.rows, [](const ReproducedRow& row) { return row.values.empty(); });
-  if (!all) return "not looked at: a row failed";
-  return claim.holds(result.rows) ? "as published" : "not as published";
+  std::vector<ReproducedRow> rows;
+  for (const std::size_t i : claim.rows) {
+    rows.push_back(result.rows.at(i));
+    if (rows.back().values.empty()) return "not looked at: a row failed";
+  }
+  return claim.holds(rows) ? kHolds : "not as published";
+}
+
+bool all_as_published(const Reproduced& result) {
+  const auto& claims = result.experiment.claims;
+  return !claims.empty() &&
+         std::ranges::all_of(claims, [&](const Claim& claim) { return verdict(result, claim) == kHolds; });
 }
 
 std::string reproduced_markdown(const Reproduced& result) {
@@ -140,7 +177,7 @@ std::string reproduced_markdown(const Reproduced& result) {
         fmt::format("| {} | {} | {} | {} |\n", row.label, row.published ? fmt::format("{:.3f}", *row.published) : "-",
                     values_text(result.rows[i]), result.rows[i].learning_rate);
   }
-  out += "\n| claim | verdict |\n|---|---|\n";
+  if (!experiment.claims.empty()) out += "\n| claim | verdict |\n|---|---|\n";
   for (const Claim& claim : experiment.claims) out += fmt::format("| {} | {} |\n", claim.text, verdict(result, claim));
   if (!experiment.notes.empty() || !result.notes.empty()) out += "\n";
   for (const auto* notes : {&experiment.notes, &result.notes}) {
