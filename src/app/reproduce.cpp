@@ -58,28 +58,34 @@ const Reproduction& find_reproduction(std::string_view name) {
 }
 
 Experiment only_rows(Experiment experiment, std::span<const std::string> wanted) {
-  std::vector<std::string> labels;
-  for (const PublishedRow& row : experiment.rows) labels.push_back(row.label);
-  const auto has = [](const std::string& text) {
-    return [&text](const std::string& label) { return label.find(text) != std::string::npos; };
-  };
+  auto& rows = experiment.rows;
+  const std::size_t count = rows.size();
+  std::vector<bool> keep(count);
   for (const std::string& text : wanted) {
-    if (std::ranges::none_of(labels, has(text)))
-      throw spec::SpecError("--row", fmt::format("\"{}\" is in no row; they are {}", text, spec::quoted_list(labels)));
+    const bool whole = std::ranges::find(rows, text, &PublishedRow::label) != rows.end();
+    bool any = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool is_it = whole ? rows[i].label == text : rows[i].label.find(text) != std::string::npos;
+      keep[i] = keep[i] || is_it;
+      any |= is_it;
+    }
+    if (any) continue;
+    std::vector<std::string> labels;
+    for (const PublishedRow& row : rows) labels.push_back(row.label);
+    throw spec::SpecError("--row", fmt::format("no row is \"{}\"; they are {}", text, spec::quoted_list(labels)));
   }
-  std::vector<std::size_t> now_at(labels.size(), labels.size());
-  std::vector<PublishedRow> rows;
-  for (std::size_t i = 0; i < labels.size(); ++i) {
-    if (std::ranges::none_of(wanted, [&](const std::string& text) { return has(text)(labels[i]); })) continue;
-    now_at[i] = rows.size();
-    rows.push_back(std::move(experiment.rows[i]));
+  std::vector<std::size_t> now_at(count, count);
+  std::vector<PublishedRow> kept;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!keep[i]) continue;
+    now_at[i] = kept.size();
+    kept.push_back(std::move(rows[i]));
   }
-  experiment.rows = std::move(rows);
+  rows = std::move(kept);
   for (Claim& claim : experiment.claims) {
     for (std::size_t& row : claim.rows) row = now_at[row];
   }
-  std::erase_if(experiment.claims,
-                [&](const Claim& claim) { return std::ranges::count(claim.rows, labels.size()) > 0; });
+  std::erase_if(experiment.claims, [&](const Claim& claim) { return std::ranges::count(claim.rows, count) > 0; });
   return experiment;
 }
 

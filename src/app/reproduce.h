@@ -64,8 +64,8 @@ std::span<const Reproduction> reproductions();
 /// Throws SpecError that lists the names and the closest.
 const Reproduction& find_reproduction(std::string_view name);
 
-/// The rows whose label has one of `wanted` in it, and the claims that are about no other. Throws SpecError for one
-/// that is in no label.
+/// The rows with a label of `wanted`, or with one of these in their label where no label is just that, and the claims
+/// that are about no other row. Throws SpecError for one that is in no label.
 Experiment only_rows(Experiment experiment, std::span<const std::string> wanted);
 
 /// Member-steps, for people who ask what it costs: "24 models of 600 steps".

@@ -178,6 +178,7 @@ Experiment recall_memory_small(Tier tier) {
                 above("Gated DeltaNet above GLA", 1, 3),
                 above("GLA above Mamba-2", 3, 4),
                 above("DeltaNet above GLA", 2, 3),
+                above("GLA above the sliding window by 0.3 and more", 3, 5, 0.3),
                 above("Mamba-2 above the sliding window", 4, 5)};
   out.notes = {"published values are those at about 17 kB of state (full size): only the order is compared here",
                "every mixer holds 512 numbers: 2 heads of 8 x 32, or 8 keys and values of 32",
@@ -246,6 +247,9 @@ Experiment attention_first(Tier tier) {
                 {"attention in the middle above none (medians)",
                  {2, 3, 0},
                  [](Rows r) { return std::max(r[0].median(), r[1].median()) > r[2].median(); }},
+                {"second place above first by 0.3 and more (medians)",
+                 {2, 1},
+                 [](Rows r) { return r[0].median() > r[1].median() + 0.3; }},
                 {"none above attention first (medians)", {0, 1}, [](Rows r) { return r[0].median() > r[1].median(); }}};
   out.notes = {
       "published: the order (arXiv 2510.04800: never first, best in the middle, at 1B); the values are medians over "

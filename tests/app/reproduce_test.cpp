@@ -119,6 +119,8 @@ TEST(ReproduceTest, SomeRowsKeepTheClaimsAboutThem) {
   ASSERT_EQ(two.claims.size(), 3u);
   EXPECT_TRUE(all_as_published(table_of(two, std::vector{0.5, 0.09})));
   EXPECT_FALSE(all_as_published(table_of(two, std::vector{0.09, 0.5})));
+  const Experiment haystack = find_reproduction("haystack").make(proxy::Tier::tiny);
+  EXPECT_EQ(only_rows(haystack, std::vector<std::string>{"DeltaNet"}).rows.size(), 1u) << "not Gated DeltaNet";
   const Experiment one = some({"last"});
   EXPECT_TRUE(one.claims.empty());
   EXPECT_FALSE(all_as_published(table_of(one, std::vector{1.0}))) << "nothing was looked at";

@@ -106,8 +106,10 @@ void add_reproduce(CLI::App& app, Context& context) {
       ->check(CLI::Range(std::size_t{1}, std::size_t{1000}));
   command->add_option("--steps", options->steps, "optimiser steps, instead of the tier's")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{10'000'000}));
-  command->add_option("--row", options->rows,
-                      "one or more: only the rows with this in their name, and the claims about these");
+  command
+      ->add_option("--row", options->rows,
+                   "only the row of this name, or those with this in their name, and the claims about them; repeatable")
+      ->allow_extra_args(false);
   command->add_flag("--check", options->check, "exit with 1 unless every claim is as published");
   command->add_option("--out", options->out,
                       "write the table to this file as Markdown; until then FILE.state holds the state: a stopped run "
