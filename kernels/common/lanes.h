@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/common/head_sizes.h"
 #include "kernels/common/vector_clones.h"

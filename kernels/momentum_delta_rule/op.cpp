@@ -286,16 +286,8 @@ class MomentumTokenScan : public torch::autograd::Function<MomentumTokenScan> {
                              const at::Tensor& v, const at::Tensor& alpha, const at::Tensor& mu, const at::Tensor& eta,
                              const at::Tensor& beta, const std::optional<at::Tensor>& initial_state,
                              const std::optional<at::Tensor>& initial_momentum, double scale, bool differentiated) {
-    tensor_list saved = {q,
-                         k,
-                         p,
-                         v,
-                         alpha,
-                         mu,
-                         eta,
-                         beta,
-                         initial_state.value_or(at::Tensor()),
-                         initial_momentum.value_or(at::Tensor())};
+    tensor_list saved = {q, k, p, v, alpha, mu, eta, beta};
+    for (const auto& initial : {initial_state, initial_momentum}) saved.push_back(initial.value_or(at::Tensor()));
     context->set_materialize_grads(false);
     const at::Tensor output = at::empty_like(v);
     const at::Tensor state = at::empty({k.size(0), k.size(2), k.size(3), v.size(3)}, v.options());
