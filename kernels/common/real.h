@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/Parallel.h>
 #include <torch/torch.h>
 
 /// What operators do around loops over plain numbers on a CPU.
@@ -15,6 +16,12 @@ Real* reals(const at::Tensor& x) {
 template <class Use>
 void with_real(const at::Tensor& like, const Use& use) {
   like.scalar_type() == at::kDouble ? use(double{}) : use(float{});
+}
+
+/// Calls `pass(x, begin, end)` for shares of the heads, on as many threads as LibTorch takes.
+template <class Recurrence, class Pass>
+void over_heads(const Recurrence& x, const Pass& pass) {
+  at::parallel_for(0, x.sequences * x.heads, 1, [&](std::int64_t begin, std::int64_t end) { pass(x, begin, end); });
 }
 
 inline at::Tensor empty_if(const at::Tensor& like) { return like.defined() ? at::empty_like(like) : at::Tensor(); }

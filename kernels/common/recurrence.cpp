@@ -3,87 +3,10 @@
 #include <algorithm>
 #include <vector>
 
-#include "kernels/common/vector_clones.h"
+#include "kernels/common/lanes.h"
 
 namespace plait::kernels {
 namespace {
-
-constexpr std::int64_t kCheckpointEvery = 16;
-
-template <class Real>
-struct VectorOf;
-template <>
-struct VectorOf<float> {
-  typedef float Type __attribute__((vector_size(64)));
-  typedef std::int32_t Index __attribute__((vector_size(64)));
-};
-template <>
-struct VectorOf<double> {
-  typedef double Type __attribute__((vector_size(64)));
-  typedef std::int64_t Index __attribute__((vector_size(64)));
-};
-template <class Real>
-using Vec = typename VectorOf<Real>::Type;
-/// Numbers in a vector. Values do not meet, so that as many of them are taken through time at once: a block.
-template <class Real>
-constexpr std::int64_t kLanes = 64 / sizeof(Real);
-
-/// What a container may hold: of a template argument it would not see the alignment.
-template <class Real>
-struct alignas(64) Aligned {
-  Vec<Real> vector;
-};
-
-std::int64_t divide_up(std::int64_t x, std::int64_t by) { return (x + by - 1) / by; }
-
-/// The sums of the vectors, in their order.
-template <class Real>
-PLAIT_INLINE Vec<Real> sums_of(Vec<Real> (&parts)[kLanes<Real>]) {
-  constexpr int lanes = kLanes<Real>;
-#pragma GCC unroll 4
-  for (int n = lanes / 2; n > 0; n /= 2) {
-    typename VectorOf<Real>::Index low{}, high{};
-    for (int l = 0; l < lanes; ++l) {
-      low[l] = (l & n) != 0 ? lanes + l - n : l;
-      high[l] = (l & n) != 0 ? lanes + l : l + n;
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < n; ++i)
-      parts[i] = __builtin_shuffle(parts[i], parts[i + n], low) + __builtin_shuffle(parts[i], parts[i + n], high);
-  }
-  return parts[0];
-}
-
-/// Where one block of the values of one head of one sequence lies.
-template <class Real>
-struct Place {
-  const Recurrence<Real>& x;
-  std::int64_t row, first_value;
-
-  std::int64_t scalar(std::int64_t t) const { return ((row / x.heads) * x.tokens + t) * x.heads + row % x.heads; }
-  std::int64_t key(std::int64_t t) const { return scalar(t) * x.key_dim; }
-  std::int64_t value(std::int64_t t) const { return scalar(t) * x.value_dim + first_value; }
-  std::int64_t state(std::int64_t c) const { return (row * x.key_dim + c) * x.value_dim + first_value; }
-  std::int64_t block() const { return std::min(kLanes<Real>, x.value_dim - first_value); }
-  /// [K, lanes]
-  Real* checkpoint(std::int64_t t) const {
-    const std::int64_t chunks = divide_up(x.tokens, kCheckpointEvery), blocks = divide_up(x.value_dim, kLanes<Real>);
-    const std::int64_t index = (row * chunks + t / kCheckpointEvery) * blocks + first_value / kLanes<Real>;
-    return x.checkpoints + index * x.key_dim * kLanes<Real>;
-  }
-};
-
-template <class Real>
-PLAIT_INLINE Vec<Real> load(const Real* from, std::int64_t count) {
-  Vec<Real> out{};
-  if (from != nullptr) __builtin_memcpy(&out, from, static_cast<std::size_t>(count) * sizeof(Real));
-  return out;
-}
-
-template <class Real>
-PLAIT_INLINE void store(Real* to, const Vec<Real>& from, std::int64_t count) {
-  __builtin_memcpy(to, &from, static_cast<std::size_t>(count) * sizeof(Real));
-}
 
 /// S as [K, lanes].
 template <class Real>
@@ -95,7 +18,7 @@ PLAIT_INLINE void forward_block(const Recurrence<Real>& x, const Place<Real>& at
     const Real* const q = x.q + at.key(t);
     const Real* const k = x.k + at.key(t);
     if (x.checkpoints != nullptr && t % kCheckpointEvery == 0)
-      __builtin_memcpy(at.checkpoint(t), s, static_cast<std::size_t>(keys) * sizeof(Vec<Real>));
+      __builtin_memcpy(x.checkpoints + at.checkpoint(t), s, static_cast<std::size_t>(keys) * sizeof(Vec<Real>));
     if (x.decay != nullptr && x.decay_dim == 1) {
       const Real a = x.decay[at.scalar(t)];
       for (std::int64_t c = 0; c < keys; ++c) s[c] *= a;
@@ -136,30 +59,26 @@ PLAIT_INLINE void backward_block(const Recurrence<Real>& x, const Place<Real>& a
   constexpr std::int64_t lanes = kLanes<Real>, wide = kWide, size = lanes * wide;
   const std::int64_t keys = x.key_dim, block = at.block();
   Vec<Real> q[wide] = {}, k[wide] = {}, a[wide] = {};
-
-  const auto numbers = [](Vec<Real>* vectors) { return reinterpret_cast<Real*>(vectors); };
   const auto read_decay = [&](std::int64_t t) {
     if (x.decay == nullptr || x.decay_dim == 1) {
       for (std::int64_t p = 0; p < wide; ++p)
         a[p] = Vec<Real>{} + (x.decay != nullptr ? x.decay[at.scalar(t)] : Real(1));
     } else {
-      std::copy_n(x.decay + at.key(t), keys, numbers(a));
+      std::copy_n(x.decay + at.key(t), keys, numbers<Real>(a));
     }
   };
   for (std::int64_t j = 0; j < lanes; ++j) {
     for (std::int64_t c = 0; c < keys; ++c)
-      numbers(ds + j * wide)[c] = x.d_final_state != nullptr && j < block ? x.d_final_state[at.state(c) + j] : Real(0);
+      numbers<Real>(ds + j * wide)[c] =
+          x.d_final_state != nullptr && j < block ? x.d_final_state[at.state(c) + j] : Real(0);
   }
   for (std::int64_t first = (x.tokens - 1) / kCheckpointEvery * kCheckpointEvery; first >= 0;
        first -= kCheckpointEvery) {
     const std::int64_t count = std::min(kCheckpointEvery, x.tokens - first);
-    const Real* const checkpoint = at.checkpoint(first);
-    for (std::int64_t j = 0; j < lanes; ++j) {
-      for (std::int64_t c = 0; c < keys; ++c) numbers(history + j * wide)[c] = checkpoint[c * lanes + j];
-    }
+    turn<Real>(x.checkpoints + at.checkpoint(first), keys, wide, history);
     for (std::int64_t i = 0; i + 1 < count; ++i) {
       const std::int64_t t = first + i;
-      std::copy_n(x.k + at.key(t), keys, numbers(k));
+      std::copy_n(x.k + at.key(t), keys, numbers<Real>(k));
       read_decay(t);
       const Vec<Real>* const before = history + i * size;
       Vec<Real>* const after = history + (i + 1) * size;
@@ -171,8 +90,8 @@ PLAIT_INLINE void backward_block(const Recurrence<Real>& x, const Place<Real>& a
     }
     for (std::int64_t i = count; i-- > 0;) {
       const std::int64_t t = first + i, scalar = at.scalar(t), value = at.value(t);
-      std::copy_n(x.q + at.key(t), keys, numbers(q));
-      std::copy_n(x.k + at.key(t), keys, numbers(k));
+      std::copy_n(x.q + at.key(t), keys, numbers<Real>(q));
+      std::copy_n(x.k + at.key(t), keys, numbers<Real>(k));
       read_decay(t);
       const Vec<Real>* const before = history + i * size;
       const Vec<Real> d_o = x.scale * load(x.d_output != nullptr ? x.d_output + value : nullptr, block);
@@ -218,7 +137,7 @@ PLAIT_INLINE void backward_block(const Recurrence<Real>& x, const Place<Real>& a
       // The first block of values writes, the others add.
       const bool adds = at.first_value > 0;
       const auto give = [&](Real* to, Vec<Real>* from) {
-        for (std::int64_t c = 0; c < keys; ++c) to[c] = adds ? to[c] + numbers(from)[c] : numbers(from)[c];
+        for (std::int64_t c = 0; c < keys; ++c) to[c] = adds ? to[c] + numbers<Real>(from)[c] : numbers<Real>(from)[c];
       };
       give(x.d_q + at.key(t), d_q);
       give(x.d_k + at.key(t), d_k);
@@ -230,7 +149,7 @@ PLAIT_INLINE void backward_block(const Recurrence<Real>& x, const Place<Real>& a
       }
       if (x.decay != nullptr && x.decay_dim == 1) {
         Real sum = adds ? x.d_decay[scalar] : Real(0);
-        for (std::int64_t c = 0; c < keys; ++c) sum += numbers(d_a)[c];
+        for (std::int64_t c = 0; c < keys; ++c) sum += numbers<Real>(d_a)[c];
         x.d_decay[scalar] = sum;
       } else if (x.decay != nullptr) {
         give(x.d_decay + at.key(t), d_a);
@@ -239,7 +158,7 @@ PLAIT_INLINE void backward_block(const Recurrence<Real>& x, const Place<Real>& a
   }
   if (x.d_initial_state == nullptr) return;
   for (std::int64_t j = 0; j < block; ++j) {
-    for (std::int64_t c = 0; c < keys; ++c) x.d_initial_state[at.state(c) + j] = numbers(ds + j * wide)[c];
+    for (std::int64_t c = 0; c < keys; ++c) x.d_initial_state[at.state(c) + j] = numbers<Real>(ds + j * wide)[c];
   }
 }
 
@@ -303,12 +222,6 @@ void backward(const Recurrence<double>& x, std::int64_t begin, std::int64_t end)
 }  // namespace
 
 template <class Real>
-std::int64_t recurrence_checkpoint_size(const Recurrence<Real>& x) {
-  return x.sequences * x.heads * divide_up(x.tokens, kCheckpointEvery) * x.key_dim *
-         divide_up(x.value_dim, kLanes<Real>) * kLanes<Real>;
-}
-
-template <class Real>
 void recurrence_forward(const Recurrence<Real>& x, std::int64_t begin, std::int64_t end) {
   forward(x, begin, end);
 }
@@ -318,8 +231,6 @@ void recurrence_backward(const Recurrence<Real>& x, std::int64_t begin, std::int
   backward(x, begin, end);
 }
 
-template std::int64_t recurrence_checkpoint_size(const Recurrence<float>&);
-template std::int64_t recurrence_checkpoint_size(const Recurrence<double>&);
 template void recurrence_forward(const Recurrence<float>&, std::int64_t, std::int64_t);
 template void recurrence_forward(const Recurrence<double>&, std::int64_t, std::int64_t);
 template void recurrence_backward(const Recurrence<float>&, std::int64_t, std::int64_t);

@@ -2,18 +2,17 @@
 
 #include <cstdint>
 
+#include "kernels/common/head_sizes.h"
+
 /// The chunk programs L and Delta on a CPU, token by token: with the state of a head in the first-level cache, a step
 /// costs less than the products within a chunk that it would save. No torch here.
 namespace plait::kernels {
 
-constexpr std::int64_t kWidestKey = 64;
-
-/// Arrays are dense and row-major in the given shape; Real is float or double. N sequences, T > 0 tokens, H heads.
+/// Arrays are dense and row-major in the given shape; Real is float or double.
 template <class Real>
-struct Recurrence {
-  std::int64_t sequences, tokens, heads, key_dim, value_dim;  ///< N, T, H, K (at most kWidestKey), V
-  std::int64_t decay_dim;                                     ///< 1 or K: the decay is per head or per key channel
-  Real scale;                                                 ///< factor on q
+struct Recurrence : HeadSizes {
+  std::int64_t decay_dim;  ///< 1 or K: the decay is per head or per key channel
+  Real scale;              ///< factor on q
 
   const Real* q;              ///< [N, T, H, K]
   const Real* k;              ///< [N, T, H, K]
@@ -26,7 +25,7 @@ struct Recurrence {
   Real* final_state;  ///< [N, H, K, V]; forward only
 
   // Written by the forward pass, read by the backward pass; null in a forward pass that no backward pass follows.
-  Real* checkpoints;  ///< recurrence_checkpoint_size() of them: the state before every so many tokens
+  Real* checkpoints;  ///< checkpoint_size() of them: the state before every so many tokens
   Real* errors;       ///< [N, T, H, V], v - S^T k of Delta; not read or written for L
 
   // Of the backward pass only.
@@ -39,9 +38,6 @@ struct Recurrence {
   Real* d_beta;               ///< [N, T, H]; not null exactly if beta is not
   Real* d_initial_state;      ///< [N, H, K, V]; may be null
 };
-
-template <class Real>
-std::int64_t recurrence_checkpoint_size(const Recurrence<Real>& x);
 
 /// The heads [begin, end) of the N * H; different heads may be computed at the same time.
 template <class Real>

@@ -1,7 +1,5 @@
 #include "kernels/common/token_scan.h"
 
-#include <ATen/Parallel.h>
-
 #include <optional>
 
 #include "kernels/common/check.h"
@@ -36,12 +34,6 @@ Recurrence<Real> recurrence_of(const tensor_list& inputs, double scale) {
   return x;
 }
 
-/// Calls `pass(x, begin, end)` for shares of the heads, on as many threads as LibTorch takes.
-template <class Real, class Pass>
-void over_heads(const Recurrence<Real>& x, const Pass& pass) {
-  at::parallel_for(0, x.sequences * x.heads, 1, [&](std::int64_t begin, std::int64_t end) { pass(x, begin, end); });
-}
-
 class TokenScan : public torch::autograd::Function<TokenScan> {
  public:
   /// Gives output and final state. All inputs contiguous and of one dtype, fp32 or fp64.
@@ -57,7 +49,7 @@ class TokenScan : public torch::autograd::Function<TokenScan> {
     with_real(v, [&]<class Real>(Real) {
       Recurrence<Real> x = recurrence_of<Real>(inputs, scale);
       if (differentiated) {
-        checkpoints = at::empty({recurrence_checkpoint_size(x)}, v.options());
+        checkpoints = at::empty({checkpoint_size<Real>(x)}, v.options());
         if (beta) errors = at::empty_like(v);
       }
       x.output = reals<Real>(output);

@@ -2,7 +2,10 @@
 
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
+#include "kernels/common/real.h"
+#include "kernels/common/token_scan.h"
 #include "kernels/momentum_delta_rule/momentum_delta_rule.h"
+#include "kernels/momentum_delta_rule/recurrence.h"
 
 namespace plait::kernels {
 namespace {
@@ -252,6 +255,97 @@ class MomentumDeltaRule : public torch::autograd::Function<MomentumDeltaRule> {
   }
 };
 
+/// q, k, p, v, alpha, mu, eta, beta, initial state and momentum; all contiguous and of one dtype, fp32 or fp64.
+template <class Real>
+MomentumRecurrence<Real> recurrence_of(const tensor_list& inputs, double scale) {
+  MomentumRecurrence<Real> x{};
+  x.sequences = inputs[1].size(0);
+  x.tokens = inputs[1].size(1);
+  x.heads = inputs[1].size(2);
+  x.key_dim = inputs[1].size(3);
+  x.value_dim = inputs[3].size(3);
+  x.scale = static_cast<Real>(scale);
+  x.q = reals<Real>(inputs[0]);
+  x.k = reals<Real>(inputs[1]);
+  x.p = reals<Real>(inputs[2]);
+  x.v = reals<Real>(inputs[3]);
+  x.alpha = reals<Real>(inputs[4]);
+  x.mu = reals<Real>(inputs[5]);
+  x.eta = reals<Real>(inputs[6]);
+  x.beta = reals<Real>(inputs[7]);
+  x.initial_state = reals<Real>(inputs[8]);
+  x.initial_momentum = reals<Real>(inputs[9]);
+  return x;
+}
+
+/// Token by token on a CPU.
+class MomentumTokenScan : public torch::autograd::Function<MomentumTokenScan> {
+ public:
+  /// Gives output, final state and final momentum.
+  static tensor_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& p,
+                             const at::Tensor& v, const at::Tensor& alpha, const at::Tensor& mu, const at::Tensor& eta,
+                             const at::Tensor& beta, const std::optional<at::Tensor>& initial_state,
+                             const std::optional<at::Tensor>& initial_momentum, double scale, bool differentiated) {
+    tensor_list saved = {q, k, p, v, alpha, mu, eta, beta};
+    for (const auto& initial : {initial_state, initial_momentum}) saved.push_back(initial.value_or(at::Tensor()));
+    context->set_materialize_grads(false);
+    const at::Tensor output = at::empty_like(v);
+    const at::Tensor state = at::empty({k.size(0), k.size(2), k.size(3), v.size(3)}, v.options());
+    const at::Tensor momentum = at::empty_like(state);
+    at::Tensor states, moments, errors;
+    with_real(v, [&]<class Real>(Real) {
+      MomentumRecurrence<Real> x = recurrence_of<Real>(saved, scale);
+      if (differentiated) {
+        states = at::empty({checkpoint_size<Real>(x)}, v.options());
+        moments = at::empty_like(states);
+        errors = at::empty_like(v);
+      }
+      x.output = reals<Real>(output);
+      x.final_state = reals<Real>(state);
+      x.final_momentum = reals<Real>(momentum);
+      x.states = reals<Real>(states);
+      x.moments = reals<Real>(moments);
+      x.errors = reals<Real>(errors);
+      over_heads(x, momentum_forward<Real>);
+    });
+    saved.insert(saved.end(), {states, moments, errors});
+    context->save_for_backward(saved);
+    context->saved_data["scale"] = scale;
+    return {output, state, momentum};
+  }
+
+  static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto contiguous = [](const at::Tensor& x) { return x.defined() ? x.contiguous() : x; };
+    const at::Tensor d_output = contiguous(gradients[0]), d_state = contiguous(gradients[1]),
+                     d_momentum = contiguous(gradients[2]);
+    tensor_list out;
+    for (std::size_t i = 0; i < 10; ++i) out.push_back(empty_if(saved[i]));
+    with_real(saved[3], [&]<class Real>(Real) {
+      MomentumRecurrence<Real> x = recurrence_of<Real>(saved, context->saved_data["scale"].toDouble());
+      x.states = reals<Real>(saved[10]);
+      x.moments = reals<Real>(saved[11]);
+      x.errors = reals<Real>(saved[12]);
+      x.d_output = reals<Real>(d_output);
+      x.d_final_state = reals<Real>(d_state);
+      x.d_final_momentum = reals<Real>(d_momentum);
+      x.d_q = reals<Real>(out[0]);
+      x.d_k = reals<Real>(out[1]);
+      x.d_p = reals<Real>(out[2]);
+      x.d_v = reals<Real>(out[3]);
+      x.d_alpha = reals<Real>(out[4]);
+      x.d_mu = reals<Real>(out[5]);
+      x.d_eta = reals<Real>(out[6]);
+      x.d_beta = reals<Real>(out[7]);
+      x.d_initial_state = reals<Real>(out[8]);
+      x.d_initial_momentum = reals<Real>(out[9]);
+      over_heads(x, momentum_backward<Real>);
+    });
+    out.resize(12);
+    return out;
+  }
+};
+
 }  // namespace
 
 MomentumScan momentum_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor& p, const at::Tensor& v,
@@ -270,8 +364,19 @@ MomentumScan momentum_delta_rule(const at::Tensor& q, const at::Tensor& k, const
   check_state(kOp, {"initial_state", options.initial_state, {batch, heads, key_width, v.size(3)}}, k);
   check_state(kOp, {"initial_momentum", options.initial_momentum, {batch, heads, key_width, v.size(3)}}, k);
   check_chunk(kOp, options.chunk);
+  const double scale = scale_of(options.scale, key_width);
+  if (options.chunk == 0 && fits_token_scan(k)) {
+    const auto dense = [type = accumulation_type(v)](const at::Tensor& x) {
+      return x.defined() ? x.to(type).contiguous() : x;
+    };
+    const bool differentiated = at::GradMode::is_enabled();
+    const auto result = MomentumTokenScan::apply(dense(q), dense(k), dense(p), dense(v), dense(alpha), dense(mu),
+                                                 dense(eta), dense(beta), given(dense(options.initial_state)),
+                                                 given(dense(options.initial_momentum)), scale, differentiated);
+    return {result[0].to(v.scalar_type()), result[1], result[2]};
+  }
   const auto result = MomentumDeltaRule::apply(q, k, p, v, alpha, mu, eta, beta, given(options.initial_state),
-                                               given(options.initial_momentum), scale_of(options.scale, key_width),
+                                               given(options.initial_momentum), scale,
                                                options.chunk == 0 ? std::int64_t{64} : options.chunk);
   return {result[0], result[1], result[2]};
 }

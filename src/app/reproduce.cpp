@@ -10,6 +10,8 @@
 namespace plait::app {
 namespace {
 
+constexpr std::string_view kHolds = "as published";
+
 double value_of(const proxy::MemberRun& run, Measure measure) {
   if (measure == Measure::hardest_accuracy) return run.tests.back().accuracy;
   double sum = 0;
@@ -53,6 +55,38 @@ const Reproduction& find_reproduction(std::string_view name) {
   throw spec::SpecError("NAME",
                         fmt::format("\"{}\" is nothing to reproduce; one of {}{}", name, spec::quoted_list(names),
                                     close.empty() ? "" : fmt::format("; did you mean \"{}\"?", close)));
+}
+
+Experiment only_rows(Experiment experiment, std::span<const std::string> wanted) {
+  auto& rows = experiment.rows;
+  const std::size_t count = rows.size();
+  std::vector<bool> keep(count);
+  for (const std::string& text : wanted) {
+    const bool whole = std::ranges::find(rows, text, &PublishedRow::label) != rows.end();
+    bool any = false;
+    for (std::size_t i = 0; i < count; ++i) {
+      const bool is_it = whole ? rows[i].label == text : rows[i].label.find(text) != std::string::npos;
+      keep[i] = keep[i] || is_it;
+      any |= is_it;
+    }
+    if (any) continue;
+    std::vector<std::string> labels;
+    for (const PublishedRow& row : rows) labels.push_back(row.label);
+    throw spec::SpecError("--row", fmt::format("no row is \"{}\"; they are {}", text, spec::quoted_list(labels)));
+  }
+  std::vector<std::size_t> now_at(count, count);
+  std::vector<PublishedRow> kept;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!keep[i]) continue;
+    now_at[i] = kept.size();
+    kept.push_back(std::move(rows[i]));
+  }
+  rows = std::move(kept);
+  for (Claim& claim : experiment.claims) {
+    for (std::size_t& row : claim.rows) row = now_at[row];
+  }
+  std::erase_if(experiment.claims, [&](const Claim& claim) { return std::ranges::count(claim.rows, count) > 0; });
+  return experiment;
 }
 
 std::string cost_text(const Experiment& experiment) {
@@ -119,14 +153,23 @@ Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduc
       }
     }
   }
+  if (out.finished) evaluate::remove_checkpoints(out.experiment.plan.checkpoint);
   return out;
 }
 
 std::string_view verdict(const Reproduced& result, const Claim& claim) {
-  const bool all = !result.rows.empty() &&
-                   std::ranges::none_of(result.rows, [](const ReproducedRow& row) { return row.values.empty(); });
-  if (!all) return "not looked at: a row failed";
-  return claim.holds(result.rows) ? "as published" : "not as published";
+  std::vector<ReproducedRow> rows;
+  for (const std::size_t i : claim.rows) {
+    rows.push_back(result.rows.at(i));
+    if (rows.back().values.empty()) return "not looked at: a row failed";
+  }
+  return claim.holds(rows) ? kHolds : "not as published";
+}
+
+bool all_as_published(const Reproduced& result) {
+  const auto& claims = result.experiment.claims;
+  return !claims.empty() &&
+         std::ranges::all_of(claims, [&](const Claim& claim) { return verdict(result, claim) == kHolds; });
 }
 
 std::string reproduced_markdown(const Reproduced& result) {
@@ -144,7 +187,7 @@ std::string reproduced_markdown(const Reproduced& result) {
         fmt::format("| {} | {} | {} | {} |\n", row.label, row.published ? fmt::format("{:.3f}", *row.published) : "-",
                     values_text(result.rows[i]), result.rows[i].learning_rate);
   }
-  out += "\n| claim | verdict |\n|---|---|\n";
+  if (!experiment.claims.empty()) out += "\n| claim | verdict |\n|---|---|\n";
   for (const Claim& claim : experiment.claims) out += fmt::format("| {} | {} |\n", claim.text, verdict(result, claim));
   if (!experiment.notes.empty() || !result.notes.empty()) out += "\n";
   for (const auto* notes : {&experiment.notes, &result.notes}) {

@@ -35,11 +35,11 @@ struct ReproducedRow {
   double median() const;  ///< 0 without values
 };
 
-/// A statement of the publication that can be looked at. `holds` gets the rows in the order of the table; all have
-/// values.
+/// A statement of the publication that can be looked at.
 struct Claim {
   std::string text;
-  std::function<bool(std::span<const ReproducedRow>)> holds;
+  std::vector<std::size_t> rows;                              ///< of the table, that it is about
+  std::function<bool(std::span<const ReproducedRow>)> holds;  ///< gets those rows in that order; all have values
 };
 
 struct Experiment {
@@ -64,6 +64,10 @@ std::span<const Reproduction> reproductions();
 /// Throws SpecError that lists the names and the closest.
 const Reproduction& find_reproduction(std::string_view name);
 
+/// The rows with a label of `wanted`, or with one of these in their label where no label is just that, and the claims
+/// that are about no other row. Throws SpecError for one that is in no label.
+Experiment only_rows(Experiment experiment, std::span<const std::string> wanted);
+
 /// Member-steps, for people who ask what it costs: "24 models of 600 steps".
 std::string cost_text(const Experiment& experiment);
 
@@ -77,12 +81,16 @@ struct Reproduced {
   double elapsed_s = 0;
 };
 
-/// Throws as Backend::train.
+/// The experiment's plan.checkpoint is a folder, empty for none: a stopped table goes on from it, and a finished one
+/// leaves nothing there. Throws as Backend::train.
 Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduction, proxy::Tier tier,
                      Experiment experiment, std::stop_token stop, const evaluate::ProxyObserver& observer);
 
 /// "as published", "not as published", or "not looked at: a row failed".
 std::string_view verdict(const Reproduced& result, const Claim& claim);
+
+/// Whether there are claims and all are as published.
+bool all_as_published(const Reproduced& result);
 
 std::string reproduced_markdown(const Reproduced& result);
 std::string reproduced_json(const Reproduced& result);

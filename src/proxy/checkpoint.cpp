@@ -116,6 +116,7 @@ MemberRun run_from_json(const Json& json) {
 std::string header_of(const Checkpoint& checkpoint, std::span<const Member> members, const TrainingPlan& plan) {
   Json header = identity(members, plan);
   header["notes"] = checkpoint.notes;
+  header["elapsed_s"] = checkpoint.elapsed_s;
   header["runs"] = Json::array();
   for (const MemberRun& run : checkpoint.runs) header["runs"].push_back(to_json(run));
   header["cohorts"] = Json::array();
@@ -231,6 +232,7 @@ std::optional<Checkpoint> read_checkpoint(const std::filesystem::path& file, std
     header = Json::parse(text);
     for (const Json& run : header.at("runs")) out.runs.push_back(run_from_json(run));
     out.notes = header.at("notes");
+    out.elapsed_s = header.value("elapsed_s", 0.0);
     for (const Json& stored : header.at("cohorts")) {
       Cohort& cohort = out.cohorts.emplace_back();
       cohort.step = stored.at("step");

@@ -26,6 +26,7 @@ struct Checkpoint {
   std::vector<MemberRun> runs;  ///< of all members
   std::vector<std::string> notes;
   std::vector<Cohort> cohorts;  ///< the first one trains, the others wait (after a population was halved)
+  double elapsed_s = 0;         ///< by all processes so far
 };
 
 /// Nothing when there is no such file. Throws spec::SpecError at "checkpoint" for a file that is none of ours, is

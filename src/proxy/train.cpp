@@ -39,6 +39,7 @@ class Run {
     if (!plan.checkpoint.empty()) {
       if (auto stored = read_checkpoint(plan.checkpoint, members, plan)) {
         at_ = std::move(*stored);
+        before_s_ = at_.elapsed_s;
         return;
       }
     }
@@ -65,8 +66,9 @@ class Run {
     result.runs = std::move(at_.runs);
     result.notes = std::move(at_.notes);
     result.finished = at_.cohorts.empty();
-    result.elapsed_s = seconds();
-    result.tokens_per_s = tokens_ / std::max(1e-9, result.elapsed_s);
+    const double here_s = seconds();
+    result.elapsed_s = before_s_ + here_s;
+    result.tokens_per_s = tokens_ / std::max(1e-9, here_s);
     result.peak_memory_bytes = peak_memory_bytes(device_);
     return result;
   }
@@ -74,6 +76,7 @@ class Run {
  private:
   using Clock = std::chrono::steady_clock;
 
+  /// Of this process.
   double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
 
   void halve() {
@@ -103,7 +106,8 @@ class Run {
     store();
   }
 
-  void store() const {
+  void store() {
+    at_.elapsed_s = before_s_ + seconds();
     if (!plan_.checkpoint.empty()) write_checkpoint(plan_.checkpoint, at_, members_, plan_);
   }
 
@@ -214,6 +218,7 @@ class Run {
   const TrainingObserver& observer_;
   at::Device device_;
   Clock::time_point begin_ = Clock::now();
+  double before_s_ = 0;  ///< of the processes before this one
   Checkpoint at_;
   std::int64_t steps_ = 0;  ///< of this process
   double tokens_ = 0;

@@ -82,7 +82,7 @@ struct TrainingResult {
   std::vector<MemberRun> runs;     ///< in the order of the members
   std::vector<std::string> notes;  ///< what a person should know: a halved population, a member that failed
   bool finished = true;            ///< false: stopped early, the checkpoint holds the state
-  double elapsed_s = 0;
+  double elapsed_s = 0;                ///< those of a stopped training that this one continued included
   double tokens_per_s = 0;             ///< over all members
   std::int64_t peak_memory_bytes = 0;  ///< of the process (of the device with cuda)
 };

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <filesystem>
+
+#include "tests/search/temp_dir.h"
 #include "tests/support/expect_problems.h"
 #include "tests/support/fake_backend.h"
 
@@ -13,6 +16,14 @@ using plait::testing::problem;
 using plait::testing::problems_of;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+/// As if trained: one value for each row.
+Reproduced table_of(const Experiment& experiment, std::span<const double> values) {
+  Reproduced out;
+  out.experiment = experiment;
+  for (const double value : values) out.rows.emplace_back().values = {value};
+  return out;
+}
 
 class EveryReproduction : public ::testing::TestWithParam<std::tuple<std::size_t, proxy::Tier>> {
  protected:
@@ -36,19 +47,20 @@ TEST_P(EveryReproduction, HasRunnableRowsSourcesAndClaims) {
 
 TEST_P(EveryReproduction, ClaimsHoldForThePublishedValuesAndNotWhenAllAreEqual) {
   const Experiment experiment = reproduction().make(tier());
-  std::vector<ReproducedRow> equal(experiment.rows.size());
-  for (ReproducedRow& row : equal) row.values = {0.5};
+  const Reproduced equal = table_of(experiment, std::vector(experiment.rows.size(), 0.5));
   for (const Claim& claim : experiment.claims) {
-    EXPECT_FALSE(claim.holds(equal) && claim.text.find("at least half") == std::string::npos &&
+    EXPECT_FALSE(verdict(equal, claim) == "as published" && claim.text.find("at least half") == std::string::npos &&
                  claim.text.find("at most 0.75") == std::string::npos)
         << claim.text;
   }
   const bool all =
       std::ranges::all_of(experiment.rows, [](const PublishedRow& row) { return row.published.has_value(); });
   if (!all) return;
-  std::vector<ReproducedRow> published(experiment.rows.size());
-  for (std::size_t i = 0; i < published.size(); ++i) published[i].values = {*experiment.rows[i].published};
-  for (const Claim& claim : experiment.claims) EXPECT_TRUE(claim.holds(published)) << claim.text;
+  std::vector<double> values;
+  for (const PublishedRow& row : experiment.rows) values.push_back(*row.published);
+  const Reproduced published = table_of(experiment, values);
+  for (const Claim& claim : experiment.claims) EXPECT_EQ(verdict(published, claim), "as published") << claim.text;
+  EXPECT_TRUE(all_as_published(published));
 }
 
 INSTANTIATE_TEST_SUITE_P(Table, EveryReproduction,
@@ -98,6 +110,46 @@ TEST(ReproduceTest, RowsWithoutACurriculumTrainApartAndStandWhereTheyWereListed)
   EXPECT_EQ(without, 3u);
 }
 
+TEST(ReproduceTest, SomeRowsKeepTheClaimsAboutThem) {
+  const Experiment whole = find_reproduction("attention_first").make(proxy::Tier::tiny);
+  const auto some = [&](std::vector<std::string> wanted) { return only_rows(whole, wanted); };
+  const Experiment two = some({"first", "no attention"});
+  ASSERT_EQ(two.rows.size(), 2u);
+  EXPECT_EQ(two.rows[1].label, "attention first: *GGG");
+  ASSERT_EQ(two.claims.size(), 3u);
+  EXPECT_TRUE(all_as_published(table_of(two, std::vector{0.5, 0.09})));
+  EXPECT_FALSE(all_as_published(table_of(two, std::vector{0.09, 0.5})));
+  const Experiment haystack = find_reproduction("haystack").make(proxy::Tier::tiny);
+  EXPECT_EQ(only_rows(haystack, std::vector<std::string>{"DeltaNet"}).rows.size(), 1u) << "not Gated DeltaNet";
+  const Experiment one = some({"last"});
+  EXPECT_TRUE(one.claims.empty());
+  EXPECT_FALSE(all_as_published(table_of(one, std::vector{1.0}))) << "nothing was looked at";
+  EXPECT_THAT(problems_of([&] { some({"fist"}); }), ElementsAre(problem("--row", "\"attention first: *GGG\"")));
+}
+
+TEST(ReproduceTest, AStoppedTableGoesOnFromItsLastReading) {
+  const search::TempDir folder;
+  const Reproduction& reproduction = find_reproduction("haystack");
+  Experiment experiment = reproduction.make(proxy::Tier::tiny);
+  experiment.plan.checkpoint = folder / "";
+  FakeBackend backend;
+  std::stop_source stop;
+  backend.at_step = [&](std::int64_t step) {
+    if (backend.calls.size() == 2 && step == 1000) stop.request_stop();
+  };
+  EXPECT_FALSE(reproduce(backend, reproduction, proxy::Tier::tiny, experiment, stop.get_token(), {}).finished);
+  backend.calls.clear();
+  const Reproduced resumed = reproduce(backend, reproduction, proxy::Tier::tiny, experiment, {}, {});
+  ASSERT_EQ(backend.calls.size(), 2u);
+  EXPECT_EQ(backend.calls[0].first_step, experiment.plan.steps) << "the first part was done";
+  EXPECT_GE(backend.calls[1].first_step, 900);
+  EXPECT_LT(backend.calls[1].first_step, 1001);
+  EXPECT_TRUE(std::filesystem::is_empty(folder / "")) << "a finished table leaves no state";
+  const Reproduced whole =
+      reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny), {}, {});
+  EXPECT_EQ(reproduced_markdown(resumed), reproduced_markdown(whole));
+}
+
 TEST(ReproduceTest, ARowThatFailedGivesNoVerdict) {
   FakeBackend backend;
   backend.failure = [](const proxy::Member& m) {
@@ -106,7 +158,11 @@ TEST(ReproduceTest, ARowThatFailedGivesNoVerdict) {
   const Reproduction& reproduction = find_reproduction("attention_first");
   const Reproduced result =
       reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny), {}, {});
-  for (const Claim& claim : result.experiment.claims) EXPECT_EQ(verdict(result, claim), "not looked at: a row failed");
+  for (const Claim& claim : result.experiment.claims) {
+    const bool about_it = std::ranges::find(claim.rows, 0u) != claim.rows.end();
+    EXPECT_EQ(verdict(result, claim) == "not looked at: a row failed", about_it) << claim.text;
+  }
+  EXPECT_FALSE(all_as_published(result));
   EXPECT_THAT(reproduced_markdown(result), HasSubstr("| no attention: GGGG | 0.510 | diverged: at step 1 |"));
 }
 

@@ -53,6 +53,44 @@ BENCHMARK_CAPTURE(train_step, hybrid, "GGG*")
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 
+/// The floor of train_step of Gated DeltaNet: the matrix products alone, forward and backward, of its two layers.
+void step_products(benchmark::State& state) {
+  const std::int64_t members = state.range(0), d = state.range(1), tokens = 32 * 32;
+  const std::int64_t keys = 2 * proxy::proxy_shape(proxy::Tier::tiny).key_head_dim;
+  struct Product {
+    at::Tensor x, weight, gradient;
+  };
+  std::vector<Product> products;
+  std::int64_t multiplications = 0;
+  for (int layer = 0; layer < 2; ++layer) {
+    for (const auto& [in, out] : {std::pair{d, keys},
+                                  {d, keys},
+                                  {d, d},
+                                  {d, d},
+                                  {d, d},  // q, k, v, gate, output
+                                  {d, 2 * d},
+                                  {d, 2 * d},
+                                  {2 * d, d}}) {  // SwiGLU
+      products.push_back(
+          {at::randn({members, tokens, in}), at::randn({members, in, out}), at::randn({members, tokens, out})});
+      multiplications += 3 * members * tokens * in * out;
+    }
+  }
+  for (auto _ : state) {
+    for (const Product& p : products) {
+      benchmark::DoNotOptimize(at::bmm(p.x, p.weight));
+      benchmark::DoNotOptimize(at::bmm(p.gradient, p.weight.transpose(1, 2)));
+      benchmark::DoNotOptimize(at::bmm(p.x.transpose(1, 2), p.gradient));
+    }
+  }
+  state.counters["GFLOP"] = 2e-9 * static_cast<double>(multiplications);
+}
+BENCHMARK(step_products)
+    ->ArgNames({"M", "D"})
+    ->ArgsProduct({{1, 8}, {32, 64}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
+
 /// Growth of the process's memory over 10,000 steps, after 200 to warm up: what it asks for must not grow with time.
 void memory_growth(benchmark::State& state) {
   proxy::TrainingPlan plan;

@@ -31,6 +31,32 @@ Result run_without_library(const std::string& arguments) {
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_file(scratch / "out"), read_file(scratch / "err")};
 }
 
+/// Sends `signal` as soon as `folder` holds a state to go on from; gives the wait status.
+int stop_once_there_is_a_state(std::vector<std::string> arguments, const fs::path& folder, int signal) {
+  const pid_t child = fork();
+  if (child == 0) {
+    if (chdir(PLAIT_SOURCE_DIR) != 0) _exit(127);
+    const int null = open("/dev/null", O_WRONLY);
+    dup2(null, STDOUT_FILENO);
+    dup2(null, STDERR_FILENO);
+    std::vector<char*> words;
+    for (std::string& argument : arguments) words.push_back(argument.data());
+    words.push_back(nullptr);
+    execv(PLAIT_PROGRAM, words.data());
+    _exit(127);
+  }
+  const auto has_checkpoint = [&] {
+    if (!fs::is_directory(folder)) return false;
+    return std::ranges::any_of(fs::directory_iterator(folder),
+                               [](const auto& entry) { return entry.path().extension() == ".checkpoint"; });
+  };
+  for (int i = 0; i < 3000 && !has_checkpoint(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  kill(child, signal);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return status;
+}
+
 TEST(ProxyWithoutLibraryTest, EveryTrainingCommandSaysInOneLineWhatIsMissing) {
   const ScratchFolder scratch;
   const std::string out = (scratch / "run").string();
@@ -165,26 +191,10 @@ TEST(ProxyTest, AKilledTrainingGoesOnToTheSameNumbers) {
       "proxy G*GG GGGG --model examples/model-1b.json --steps 60 --seeds 1 --learning-rate 0.01 --out ";
   ASSERT_EQ(run_plait(line + (scratch / "whole").string()).exit_code, 0);
   const std::string broken = (scratch / "broken").string();
-  // Killed as soon as there is a state to go on from.
-  const pid_t child = fork();
-  if (child == 0) {
-    if (chdir(PLAIT_SOURCE_DIR) != 0) _exit(127);
-    const int null = open("/dev/null", O_WRONLY);
-    dup2(null, STDOUT_FILENO);
-    dup2(null, STDERR_FILENO);
-    execl(PLAIT_PROGRAM, "plait", "proxy", "G*GG", "GGGG", "--model", "examples/model-1b.json", "--steps", "60",
-          "--seeds", "1", "--learning-rate", "0.01", "--out", broken.c_str(), nullptr);
-    _exit(127);
-  }
-  const auto has_checkpoint = [&] {
-    if (!fs::is_directory(broken)) return false;
-    return std::ranges::any_of(fs::directory_iterator(broken),
-                               [](const auto& entry) { return entry.path().extension() == ".checkpoint"; });
-  };
-  for (int i = 0; i < 3000 && !has_checkpoint(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  kill(child, SIGKILL);
-  int status = 0;
-  waitpid(child, &status, 0);
+  const int status =
+      stop_once_there_is_a_state({"plait", "proxy", "G*GG", "GGGG", "--model", "examples/model-1b.json", "--steps",
+                                  "60", "--seeds", "1", "--learning-rate", "0.01", "--out", broken},
+                                 broken, SIGKILL);
   ASSERT_TRUE(WIFSIGNALED(status)) << "it ended before it was killed: more steps";
   ASSERT_FALSE(fs::exists(scratch / "broken" / "proxy.json")) << "it finished before it was killed: more steps";
   ASSERT_EQ(run_plait(line + broken).exit_code, 0);
@@ -192,6 +202,29 @@ TEST(ProxyTest, AKilledTrainingGoesOnToTheSameNumbers) {
     return nlohmann::json::parse(read_file(scratch / folder / "proxy.json"))["layouts"];
   };
   EXPECT_EQ(layouts("broken"), layouts("whole"));
+}
+
+TEST(ReproduceTest, AnInterruptedTableGoesOnToTheSameNumbers) {
+  NEEDS_LIBRARY();
+  const ScratchFolder scratch;
+  const std::string line = "reproduce learning_rate --row 'RetNet, 1e-2' --steps 40 --json --out ",
+                    broken = (scratch / "broken.md").string();
+  const auto without_time = [](nlohmann::json table) {
+    table.erase("elapsed_s");
+    return table;
+  };
+  const int status = stop_once_there_is_a_state(
+      {"plait", "reproduce", "learning_rate", "--row", "RetNet, 1e-2", "--steps", "40", "--out", broken},
+      broken + ".state", SIGINT);
+  ASSERT_TRUE(WIFEXITED(status));
+  ASSERT_EQ(WEXITSTATUS(status), 130);
+  ASSERT_FALSE(fs::exists(broken));
+  const Result resumed = run_plait(line + broken), whole = run_plait(line + (scratch / "whole.md").string());
+  ASSERT_EQ(resumed.exit_code, 0) << resumed.err;
+  EXPECT_EQ(without_time(resumed.json()), without_time(whole.json()));
+  EXPECT_EQ(whole.json()["steps"], 40);
+  EXPECT_TRUE(fs::exists(broken));
+  EXPECT_FALSE(fs::exists(broken + ".state"));
 }
 
 }  // namespace

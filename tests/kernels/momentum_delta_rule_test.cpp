@@ -101,56 +101,72 @@ MomentumScan plain_chunks(const at::Tensor& q, const at::Tensor& k, const at::Te
   return {at::cat(outputs, 2).transpose(1, 2), state, momentum};
 }
 
-void check(const std::vector<Input>& inputs, std::int64_t chunk = 0) {
+/// In chunks beside plain_chunks; the token form rounds as the recurrence does.
+void check(const std::vector<Input>& inputs, std::int64_t chunk) {
   const auto op = as_op<momentum_delta_rule>(chunk), reference = as_op<momentum_delta_rule_reference>();
   expect_equal_in_fp64(op, reference, inputs);
-  expect_as_exact_as_plain(op, reference, inputs, at::kFloat, as_op<plain_chunks>(chunk == 0 ? 64 : chunk));
+  expect_as_exact_as_plain(op, reference, inputs, at::kFloat, chunk == 0 ? testing::Op() : as_op<plain_chunks>(chunk));
 }
 
-class MomentumDeltaRuleTest : public testing::OpTest {};
+/// By the chunk: 0 as chosen on a CPU, token by token; 64 as chosen on a GPU.
+class MomentumDeltaRuleTest : public testing::OpTest, public ::testing::WithParamInterface<std::int64_t> {
+ protected:
+  testing::Op op() const { return as_op<momentum_delta_rule>(GetParam()); }
+};
 
-TEST_F(MomentumDeltaRuleTest, IsTheRecurrenceAtEveryLength) {
+INSTANTIATE_TEST_SUITE_P(Forms, MomentumDeltaRuleTest, ::testing::Values(0, 64), [](const auto& chunk) {
+  return chunk.param == 0 ? std::string("ByToken") : "Chunk" + std::to_string(chunk.param);
+});
+
+TEST_P(MomentumDeltaRuleTest, IsTheRecurrenceAtEveryLength) {
   for (const std::int64_t tokens : {1, 2, 15, 16, 17, 63, 64, 65, 130})
     for (const bool initial : {false, true}) {
       SCOPED_TRACE(::testing::Message() << "T " << tokens << ", initial states " << initial);
-      check(inputs_of({.tokens = tokens, .initial_states = initial}));
+      check(inputs_of({.tokens = tokens, .initial_states = initial}), GetParam());
     }
 }
 
-TEST_F(MomentumDeltaRuleTest, IsTheRecurrenceOverManyChunks) {
-  check(inputs_of({.tokens = 1000, .batch = 1, .heads = 1}));
+TEST_P(MomentumDeltaRuleTest, IsTheRecurrenceOverManyChunks) {
+  check(inputs_of({.tokens = 1000, .batch = 1, .heads = 1}), GetParam());
 }
 
-TEST_F(MomentumDeltaRuleTest, IsTheRecurrenceForEveryChunk) {
-  for (const std::int64_t chunk : {16, 32, 64}) {
+TEST_P(MomentumDeltaRuleTest, IsTheRecurrenceForEveryChunk) {
+  if (GetParam() == 0) GTEST_SKIP() << "has no chunks";
+  for (const std::int64_t chunk : {16, 32}) {
     SCOPED_TRACE(::testing::Message() << "chunk " << chunk);
     check(inputs_of({.tokens = 70}), chunk);
   }
 }
 
-TEST_F(MomentumDeltaRuleTest, MomentumThatDecaysFasterThanTheStateLosesNoDigits) {
+TEST_P(MomentumDeltaRuleTest, WideKeysAndValues) {
+  check(inputs_of({.tokens = 40, .heads = 1, .key_width = 4, .value_width = 24}), GetParam());
+  check(inputs_of({.tokens = 40, .batch = 1, .key_width = 20, .value_width = 16}), GetParam());
+  check(inputs_of({.tokens = 40, .batch = 1, .key_width = 40, .value_width = 17}), GetParam());
+}
+
+TEST_P(MomentumDeltaRuleTest, MomentumThatDecaysFasterThanTheStateLosesNoDigits) {
   for (const double log_mu : {-0.1, -2.0, -60.0})
     for (const double log_alpha : {0.0, -0.5, -60.0}) {
       SCOPED_TRACE(::testing::Message() << "log mu " << log_mu << ", log alpha " << log_alpha);
       auto inputs = inputs_of({.tokens = 80});
       inputs[4].tensor.fill_(std::exp(log_alpha));
       inputs[5].tensor.fill_(std::exp(log_mu));
-      check(inputs);
+      check(inputs, GetParam());
     }
 }
 
-TEST_F(MomentumDeltaRuleTest, GatesOfZeroAreExact) {
+TEST_P(MomentumDeltaRuleTest, GatesOfZeroAreExact) {
   for (const std::size_t gate : {4, 5, 6, 7}) {
     auto inputs = inputs_of({.tokens = 70});
     SCOPED_TRACE(inputs[gate].name);
     inputs[gate].tensor.slice(1, 0, {}, 3).zero_();
-    check(inputs);
+    check(inputs, GetParam());
     inputs[gate].tensor.zero_();
-    check(inputs);
+    check(inputs, GetParam());
   }
 }
 
-TEST_F(MomentumDeltaRuleTest, WithoutMomentumItIsTheGatedDeltaRule) {
+TEST_P(MomentumDeltaRuleTest, WithoutMomentumItIsTheGatedDeltaRule) {
   auto inputs = inputs_of({.tokens = 70});
   inputs[5].tensor.zero_();
   inputs[9].tensor = at::Tensor();
@@ -158,41 +174,41 @@ TEST_F(MomentumDeltaRuleTest, WithoutMomentumItIsTheGatedDeltaRule) {
     const auto scan = gated_delta_rule_reference(x[0], x[1], x[3], x[4].log(), x[6] * x[7], {.initial_state = x[8]});
     return std::vector<at::Tensor>{scan.output, scan.state};
   };
-  const testing::Op momentum = [](const std::vector<at::Tensor>& x) {
+  const testing::Op momentum = [this](const std::vector<at::Tensor>& x) {
     const auto p = x[4].unsqueeze(-1) * x[1];
-    const auto scan =
-        momentum_delta_rule(x[0], x[1], p, x[3], x[4], at::zeros_like(x[5]), x[6], x[7], {.initial_state = x[8]});
+    const auto scan = momentum_delta_rule(x[0], x[1], p, x[3], x[4], at::zeros_like(x[5]), x[6], x[7],
+                                          {.initial_state = x[8], .chunk = GetParam()});
     return std::vector<at::Tensor>{scan.output, scan.state};
   };
   expect_equal_in_fp64(momentum, gated, inputs);
 }
 
-TEST_F(MomentumDeltaRuleTest, GradientOfEachResultAlone) {
+TEST_P(MomentumDeltaRuleTest, GradientOfEachResultAlone) {
   for (const bool initial : {false, true})
     for (const std::size_t result : {0, 1, 2}) {
-      const auto one = [&](const testing::Op& op) {
-        return [op, result](const std::vector<at::Tensor>& x) { return std::vector{op(x)[result]}; };
+      const auto one = [&](const testing::Op& all) {
+        return [all, result](const std::vector<at::Tensor>& x) { return std::vector{all(x)[result]}; };
       };
       SCOPED_TRACE(::testing::Message() << "result " << result << ", initial states " << initial);
-      expect_equal_in_fp64(one(as_op<momentum_delta_rule>()), one(as_op<momentum_delta_rule_reference>()),
+      expect_equal_in_fp64(one(op()), one(as_op<momentum_delta_rule_reference>()),
                            inputs_of({.tokens = 40, .initial_states = initial}));
     }
 }
 
-TEST_F(MomentumDeltaRuleTest, OneInitialStateOfTwo) {
+TEST_P(MomentumDeltaRuleTest, OneInitialStateOfTwo) {
   for (const std::size_t absent : {8, 9}) {
     auto inputs = inputs_of({.tokens = 70});
     inputs[absent].tensor = at::Tensor();
-    check(inputs);
+    check(inputs, GetParam());
   }
 }
 
-TEST_F(MomentumDeltaRuleTest, HalfPrecisionInputsAreComputedInSingle) {
+TEST_P(MomentumDeltaRuleTest, HalfPrecisionInputsAreComputedInSingle) {
   const auto inputs = inputs_of({.tokens = 70});
-  expect_as_exact_as_plain(as_op<momentum_delta_rule>(), as_op<momentum_delta_rule_reference>(), inputs, at::kBFloat16);
+  expect_as_exact_as_plain(op(), as_op<momentum_delta_rule_reference>(), inputs, at::kBFloat16);
   std::vector<at::Tensor> half;
   for (const auto& input : inputs) half.push_back(input.tensor.to(at::kBFloat16));
-  const auto results = as_op<momentum_delta_rule>()(half);
+  const auto results = op()(half);
   EXPECT_EQ(results[0].scalar_type(), at::kBFloat16);
   EXPECT_EQ(results[1].scalar_type(), at::kFloat);
   EXPECT_EQ(results[2].scalar_type(), at::kFloat);

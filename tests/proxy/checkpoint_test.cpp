@@ -48,6 +48,7 @@ Checkpoint checkpoint() {
   out.runs[1].failure = "diverged: \"here\"\n";
   out.runs[1].diverged = true;
   out.notes = {"a note"};
+  out.elapsed_s = 12.5;
   out.cohorts.push_back({.step = 20, .members = {2}, .states = {state(0.1f)}});
   out.cohorts.push_back({.step = 0, .members = {0, 1}, .states = {}});
   return out;
@@ -72,6 +73,7 @@ TEST_F(CheckpointTest, ReadsWhatWasWritten) {
   const auto read = read_checkpoint(file_, members_, plan_);
   ASSERT_TRUE(read);
   EXPECT_EQ(read->notes, written.notes);
+  EXPECT_EQ(read->elapsed_s, 12.5);
   ASSERT_EQ(read->runs.size(), 3u);
   EXPECT_EQ(read->runs[0].curve[0].loss, 1.0 / 3);
   EXPECT_EQ(read->runs[0].curve[1].loss, 1e-300);
