@@ -13,7 +13,9 @@ namespace {
 using namespace plait;
 
 spec::ModelSpec member_model(const std::string& layers, spec::Dim d_model, spec::Dim vocab_size) {
-  spec::ModelSpec model{.name = layers, .d_model = d_model};
+  spec::ModelSpec model;
+  model.name = layers;
+  model.d_model = d_model;
   model.layout = spec::parse_layout(layers, spec::Palette::defaults(d_model));
   proxy::ProxyShape shape = proxy::proxy_shape(proxy::Tier::tiny);
   shape.d_model = d_model;
