@@ -254,8 +254,9 @@ bool State::busy() const {
     return s.phase == app::Phase::running || s.phase == app::Phase::loading;
   };
   const auto under_way = [](const auto& future) { return future.valid() && !is_ready(future); };
-  return works(snapshot) || works(overlay) || under_way(preparing_) || under_way(refreshing_) ||
-         under_way(laying_over_) || under_way(weighing_);
+  // What is refreshed is taken by the next update whatever is on the screen.
+  return works(snapshot) || works(overlay) || refreshing_.valid() || under_way(preparing_) || under_way(laying_over_) ||
+         under_way(weighing_);
 }
 
 bool State::collect() {

@@ -112,7 +112,7 @@ class State {
   const app::StudyResults* results() const { return snapshot.results.get(); }
   const app::TrialTable* table() const { return snapshot.table.get(); }
   bool has_rows() const { return snapshot.table && snapshot.table->size() > 0; }
-  bool busy() const;  ///< a thread works: the screen changes by itself
+  bool busy() const;  ///< a thread works, or has made what is not shown yet: the screen changes by itself
 
   app::Session session;
   app::Session overlay_session;

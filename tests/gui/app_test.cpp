@@ -395,6 +395,7 @@ TEST_F(AppTest, ThirtyThousandTrialsAreSeenThroughViewsMadeOnAThread) {
   app.state.set_filter("recall>0.4");
   // Nothing stands still meanwhile, and all that is shown is of one table.
   EXPECT_NE(app.state.cloud().x.metric, "decode_step_s");
+  EXPECT_TRUE(app.state.busy());
   EXPECT_EQ(app.state.shown().size(), app.state.table()->size());
   ASSERT_TRUE(app.until([&] { return app.state.cloud().x.metric == "decode_step_s"; }));
   EXPECT_LT(app.state.shown_count(), app.state.table()->size());
