@@ -46,6 +46,9 @@ class Console {
   std::chrono::steady_clock::time_point last_progress_{};
 };
 
+/// Exit code of work that Ctrl-C or SIGTERM ended.
+constexpr int kInterrupted = 130;
+
 /// What every command gets.
 struct Context {
   Console console;

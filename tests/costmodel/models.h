@@ -5,6 +5,7 @@
 
 #include "costmodel/cost_report.h"
 #include "costmodel/hardware.h"
+#include "costmodel/parallel_memory.h"
 #include "src/spec/model_spec.h"
 
 namespace plait::costmodel {
@@ -48,6 +49,13 @@ inline spec::ModelSpec nemotron(spec::ModelSpec model, std::string_view pattern,
     if (symbol == '-' || symbol == 'E') model.layout.layers.back().channel_mixer = channel_mixer;
   }
   return model;
+}
+
+/// Whether the ranks can share the model.
+inline bool divides(const Parallelism& p, const spec::ModelSpec& spec) {
+  spec::Problems problems;
+  validate(p, spec, "", problems);
+  return problems.empty();
 }
 
 /// MHA or GQA without options.

@@ -24,12 +24,6 @@ spec::ModelSpec arbitrary_model() {
   return spec;
 }
 
-bool divides(const Parallelism& p, const spec::ModelSpec& spec) {
-  spec::Problems problems;
-  validate(p, spec, "", problems);
-  return problems.empty();
-}
-
 RC_GTEST_PROP(ParallelMemoryTest, OneDeviceHoldsWhatTheReportCounts, ()) {
   const auto spec = arbitrary_model();
   const spec::Workload workload{.context = *rc::gen::inRange<Dim>(1, 100'000), .batch = *rc::gen::inRange<Dim>(1, 64)};

@@ -23,12 +23,6 @@ spec::ModelSpec arbitrary_model(std::size_t layers) {
   return spec;
 }
 
-bool divides(const Parallelism& p, const spec::ModelSpec& spec) {
-  spec::Problems problems;
-  validate(p, spec, "", problems);
-  return problems.empty();
-}
-
 spec::ModelSpec attention_model(std::size_t layers) {
   auto spec = model(4096, 32000);
   spec.layout.layers.assign(layers, {.mixer = attention(32, 8, 128), .channel_mixer = spec::SwiGlu{14336}});

@@ -14,8 +14,6 @@
 namespace plait::cli {
 namespace {
 
-constexpr int kInterrupted = 130;
-
 struct Options {
   std::string device = "cpu";
   std::string hardware;

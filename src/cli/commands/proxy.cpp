@@ -12,8 +12,6 @@
 namespace plait::cli {
 namespace {
 
-constexpr int kInterrupted = 130;
-
 struct Options {
   std::vector<std::string> what;
   std::string model;

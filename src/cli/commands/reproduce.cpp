@@ -11,8 +11,6 @@
 namespace plait::cli {
 namespace {
 
-constexpr int kInterrupted = 130;
-
 struct Options {
   std::string name;
   std::string tier = "tiny";

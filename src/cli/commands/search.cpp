@@ -13,8 +13,6 @@
 namespace plait::cli {
 namespace {
 
-constexpr int kInterrupted = 130;
-
 struct Options {
   std::string study;
   std::string out;
