@@ -3,9 +3,7 @@
 
 namespace plait::kernels {
 
-bool fits_cuda_adamw(const at::Tensor& value) {
-  return value.is_cuda() && value.scalar_type() == at::kFloat && cuda_library().missing.empty();
-}
+bool fits_cuda_adamw(const at::Tensor& value) { return on_kernels(value) && value.scalar_type() == at::kFloat; }
 
 at::Tensor cuda_member_norms(const std::vector<at::Tensor>& gradients, const at::Tensor& rows_of_member) {
   std::int64_t all = 0;

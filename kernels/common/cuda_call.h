@@ -23,6 +23,9 @@ inline at::Tensor dense(const at::Tensor& x) {
 inline void* data(const at::Tensor& x) { return x.defined() ? x.mutable_data_ptr() : nullptr; }
 inline float* numbers(const at::Tensor& x) { return reals<float>(x); }
 
+/// Whether the tensor is where plait's kernels run, and they are there.
+inline bool on_kernels(const at::Tensor& x) { return x.is_cuda() && cuda_library().missing.empty(); }
+
 inline bool has_kernel_type(const at::Tensor& x) {
   return x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16;
 }

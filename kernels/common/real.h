@@ -24,6 +24,11 @@ void over_heads(const Recurrence& x, const Pass& pass) {
   at::parallel_for(0, x.sequences * x.heads, 1, [&](std::int64_t begin, std::int64_t end) { pass(x, begin, end); });
 }
 
+/// Dense in a type; undefined stays undefined.
+inline at::Tensor dense_as(const at::Tensor& x, at::ScalarType type) {
+  return x.defined() ? x.to(type).contiguous() : x;
+}
+inline at::Tensor contiguous_if(const at::Tensor& x) { return x.defined() ? x.contiguous() : x; }
 inline at::Tensor empty_if(const at::Tensor& like) { return like.defined() ? at::empty_like(like) : at::Tensor(); }
 
 }  // namespace plait::kernels

@@ -65,8 +65,7 @@ class TokenScan : public torch::autograd::Function<TokenScan> {
 
   static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto contiguous = [](const at::Tensor& x) { return x.defined() ? x.contiguous() : x; };
-    const at::Tensor d_output = contiguous(gradients[0]), d_state = contiguous(gradients[1]);
+    const at::Tensor d_output = contiguous_if(gradients[0]), d_state = contiguous_if(gradients[1]);
     tensor_list out;
     for (std::size_t i = 0; i < 6; ++i) out.push_back(empty_if(saved[i]));
     with_real(saved[2], [&]<class Real>(Real) {
@@ -94,9 +93,7 @@ bool fits_token_scan(const at::Tensor& k) { return k.is_cpu() && k.size(3) <= kW
 
 Scan token_scan(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                 const at::Tensor& beta, const at::Tensor& initial_state, double scale) {
-  const auto dense = [type = accumulation_type(v)](const at::Tensor& x) {
-    return x.defined() ? x.to(type).contiguous() : x;
-  };
+  const auto dense = [type = accumulation_type(v)](const at::Tensor& x) { return dense_as(x, type); };
   const at::Tensor decay = g.defined() ? dense(g).exp() : g;
   const bool differentiated = at::GradMode::is_enabled();
   const auto result = TokenScan::apply(dense(q), dense(k), dense(v), given(decay), given(dense(beta)),

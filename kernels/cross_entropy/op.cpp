@@ -99,8 +99,8 @@ struct CudaLinearCrossEntropy : torch::autograd::Function<CudaLinearCrossEntropy
 
 bool fits_cuda_linear(const at::Tensor& x, const at::Tensor& weight) {
   const std::int64_t width = x.size(2);
-  return x.is_cuda() && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && weight.size(1) % 64 == 0 &&
-         (width == 32 || width == 64 || width == 128) && cuda_library().missing.empty();
+  return on_kernels(x) && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && weight.size(1) % 64 == 0 &&
+         (width == 32 || width == 64 || width == 128);
 }
 
 }  // namespace
@@ -114,7 +114,7 @@ CrossEntropy linear_cross_entropy(const at::Tensor& x, const at::Tensor& weight,
 }
 
 CrossEntropy cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
-  if (logits.is_cuda() && has_kernel_type(logits) && logits.size(-1) % 8 == 0 && cuda_library().missing.empty()) {
+  if (on_kernels(logits) && has_kernel_type(logits) && logits.size(-1) % 8 == 0) {
     const auto result = CudaCrossEntropy::apply(dense(logits), labels.contiguous());
     return {result[0], result[1]};
   }

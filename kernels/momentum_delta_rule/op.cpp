@@ -316,9 +316,8 @@ class MomentumTokenScan : public torch::autograd::Function<MomentumTokenScan> {
 
   static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const auto contiguous = [](const at::Tensor& x) { return x.defined() ? x.contiguous() : x; };
-    const at::Tensor d_output = contiguous(gradients[0]), d_state = contiguous(gradients[1]),
-                     d_momentum = contiguous(gradients[2]);
+    const at::Tensor d_output = contiguous_if(gradients[0]), d_state = contiguous_if(gradients[1]),
+                     d_momentum = contiguous_if(gradients[2]);
     tensor_list out;
     for (std::size_t i = 0; i < 10; ++i) out.push_back(empty_if(saved[i]));
     with_real(saved[3], [&]<class Real>(Real) {
@@ -366,9 +365,7 @@ MomentumScan momentum_delta_rule(const at::Tensor& q, const at::Tensor& k, const
   check_chunk(kOp, options.chunk);
   const double scale = scale_of(options.scale, key_width);
   if (options.chunk == 0 && fits_token_scan(k)) {
-    const auto dense = [type = accumulation_type(v)](const at::Tensor& x) {
-      return x.defined() ? x.to(type).contiguous() : x;
-    };
+    const auto dense = [type = accumulation_type(v)](const at::Tensor& x) { return dense_as(x, type); };
     const bool differentiated = at::GradMode::is_enabled();
     const auto result = MomentumTokenScan::apply(dense(q), dense(k), dense(p), dense(v), dense(alpha), dense(mu),
                                                  dense(eta), dense(beta), given(dense(options.initial_state)),

@@ -1,5 +1,3 @@
-#include <bit>
-
 #include "kernels/common/cuda_call.h"
 #include "kernels/random/mix.h"
 #include "kernels/random/random.h"
@@ -7,16 +5,14 @@
 namespace plait::kernels {
 namespace {
 
-std::int64_t as_signed(std::uint64_t x) { return std::bit_cast<std::int64_t>(x); }
-
 /// int64 shifts are arithmetic: the mask makes them logical.
 at::Tensor shifted(const at::Tensor& x, std::int64_t bits) {
   return x.bitwise_right_shift(bits).bitwise_and_(as_signed(~std::uint64_t{0} >> bits));
 }
 
 bool fits_cuda_sort(const at::Tensor& x) {
-  return x.is_cuda() && x.numel() > 0 && x.size(-1) <= 1024 &&
-         (x.scalar_type() == at::kLong || x.scalar_type() == at::kDouble) && cuda_library().missing.empty();
+  return on_kernels(x) && x.numel() > 0 && x.size(-1) <= 1024 &&
+         (x.scalar_type() == at::kLong || x.scalar_type() == at::kDouble);
 }
 
 at::Tensor cuda_sort(const at::Tensor& x, bool of_order) {
@@ -34,7 +30,7 @@ at::Tensor cuda_sort(const at::Tensor& x, bool of_order) {
 }  // namespace
 
 at::Tensor random_words(const at::Tensor& keys, std::int64_t used, std::int64_t count) {
-  if (keys.is_cuda() && cuda_library().missing.empty()) {
+  if (on_kernels(keys)) {
     const at::Tensor from = keys.contiguous(), out = at::empty({from.size(0), count}, from.options());
     PlaitRandomWords arguments{};
     arguments.streams = from.size(0);

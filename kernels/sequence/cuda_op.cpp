@@ -12,7 +12,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-bool fits(const at::Tensor& x) { return x.is_cuda() && has_kernel_type(x) && cuda_library().missing.empty(); }
+bool fits(const at::Tensor& x) { return on_kernels(x) && has_kernel_type(x); }
 
 PlaitNorm norm_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double divisor, double eps,
                   std::int64_t activation, at::ScalarType type) {

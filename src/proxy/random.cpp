@@ -1,7 +1,6 @@
 #include "src/proxy/random.h"
 
 #include <algorithm>
-#include <bit>
 #include <numeric>
 #include <stdexcept>
 
@@ -18,8 +17,6 @@ std::uint64_t mix(std::uint64_t x) {
   x = (x ^ (x >> 27)) * kernels::kMix2;
   return x ^ (x >> 31);
 }
-
-std::int64_t as_signed(std::uint64_t x) { return std::bit_cast<std::int64_t>(x); }
 
 /// From here on first occurrences of independent draws are cheaper than sorting all n.
 constexpr std::int64_t kLarge = 256;
@@ -51,7 +48,7 @@ at::Tensor upload(const std::vector<double>& values, at::Device device) { return
 
 at::Tensor batch_keys(const std::vector<std::uint64_t>& seeds, std::uint64_t step, Split split, at::Device device) {
   std::vector<std::int64_t> keys;
-  for (const std::uint64_t seed : seeds) keys.push_back(as_signed(random_key(seed, split, step)));
+  for (const std::uint64_t seed : seeds) keys.push_back(kernels::as_signed(random_key(seed, split, step)));
   return upload(keys, device);
 }
 
