@@ -1,4 +1,5 @@
 #include "kernels/adamw/adamw_cuda.h"
+#include "kernels/common/elements.cuh"
 #include "kernels/common/launch.cuh"
 
 namespace plait::kernels::cuda {
@@ -6,42 +7,68 @@ namespace {
 
 constexpr int kThreads = 256, kNormThreads = 1024;
 
-__global__ void __launch_bounds__(kThreads) row_squares(PlaitRowSquares p) {
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
-  if (row >= p.rows) return;
+template <int kCount>
+__device__ float sum_over_block(float x) {
+  __shared__ float sums[kCount];
+  sums[threadIdx.x] = x;
+  for (unsigned half = kCount / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+  }
+  return sums[0];  // in thread 0
+}
+
+/// A block is a run.
+__global__ void __launch_bounds__(kThreads) take_gradients(PlaitTakeGradients p) {
+  const std::int64_t* const run = p.run + blockIdx.x * 4;
+  const float* const from = p.gradients[run[0]];
+  const std::int64_t begin = run[1], to = run[2], count = run[3];
   float sum = 0.0f;
 #pragma unroll 8
-  for (std::int64_t c = 0; c < p.width; ++c) sum += p.x[row * p.width + c] * p.x[row * p.width + c];
-  p.squares[row] = sum;
+  for (std::int64_t i = threadIdx.x; i < count; i += kThreads) {
+    const float x = from != nullptr ? from[begin + i] : 0.0f;
+    p.to[to + i] = x;
+    sum += x * x;
+  }
+  sum = sum_over_block<kThreads>(sum);
+  if (threadIdx.x == 0) p.squares[blockIdx.x] = sum;
 }
 
 /// A block is a member.
 __global__ void __launch_bounds__(kNormThreads) member_norms(PlaitMemberNorms p) {
-  __shared__ float sums[kNormThreads];
-  const std::int64_t* const rows = p.rows_of + blockIdx.x * p.most;
+  const std::int64_t* const runs = p.runs_of + blockIdx.x * p.most;
   float sum = 0.0f;
 #pragma unroll 4
-  for (std::int64_t i = threadIdx.x; i < p.most; i += kNormThreads) sum += p.squares[rows[i]];
-  sums[threadIdx.x] = sum;
-  for (unsigned half = kNormThreads / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
-  }
-  if (threadIdx.x == 0) p.norms[blockIdx.x] = sqrtf(sums[0]);
+  for (std::int64_t i = threadIdx.x; i < p.most; i += kNormThreads) sum += runs[i] >= 0 ? p.squares[runs[i]] : 0.0f;
+  sum = sum_over_block<kNormThreads>(sum);
+  if (threadIdx.x == 0) p.norms[blockIdx.x] = sqrtf(sum);
 }
 
+/// A thread takes kPack neighbouring numbers of a row.
+template <int kPack>
 __global__ void __launch_bounds__(kThreads) adamw(PlaitAdamW p) {
-  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x) * kPack;
   if (i >= p.rows * p.width) return;
   const std::int64_t row = i / p.width, member = p.member[row];
   const bool alive = p.alive[member];
-  const float rate = alive ? p.rate[member] : 0.0f, gradient = alive ? p.gradient[i] * p.scale[member] : 0.0f;
-  const float first = p.first[i] + (1.0f - p.beta1) * (gradient - p.first[i]);
-  const float second = p.beta2 * p.second[i] + (1.0f - p.beta2) * gradient * gradient;
-  const float deviation = sqrtf(second) * rsqrtf(p.corrections[1]) + p.eps;
-  p.first[i] = first;
-  p.second[i] = second;
-  p.value[i] = p.value[i] * (1.0f - rate * p.weight_decay[row]) - rate / p.corrections[0] * (first / deviation);
+  const float rate = alive ? p.rate[member] : 0.0f, scale = p.scale[member];
+  const float kept = 1.0f - rate * p.weight_decay[row], step = rate / p.corrections[0];
+  const float deviation_scale = rsqrtf(p.corrections[1]);
+  float gradient[kPack], first[kPack], second[kPack], value[kPack];
+  read(p.gradient + i, gradient);
+  read(p.first + i, first);
+  read(p.second + i, second);
+  read(p.value + i, value);
+#pragma unroll
+  for (int j = 0; j < kPack; ++j) {
+    const float g = alive ? gradient[j] * scale : 0.0f;
+    first[j] += (1.0f - p.beta1) * (g - first[j]);
+    second[j] = p.beta2 * second[j] + (1.0f - p.beta2) * g * g;
+    value[j] = value[j] * kept - step * (first[j] / (sqrtf(second[j]) * deviation_scale + p.eps));
+  }
+  write(p.first + i, first);
+  write(p.second + i, second);
+  write(p.value + i, value);
 }
 
 int enqueued(const char* name, const Message& message) {
@@ -56,11 +83,11 @@ unsigned blocks_of(std::int64_t threads) { return static_cast<unsigned>((threads
 
 extern "C" {
 
-int plait_row_squares(const PlaitRowSquares* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+int plait_take_gradients(const PlaitTakeGradients* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   using namespace plait::kernels::cuda;
-  if (p->rows == 0) return 0;
-  row_squares<<<blocks_of(p->rows), kThreads, 0, stream>>>(*p);
-  return enqueued("row_squares", {text, text_bytes});
+  if (p->runs == 0) return 0;
+  take_gradients<<<static_cast<unsigned>(p->runs), kThreads, 0, stream>>>(*p);
+  return enqueued("take_gradients", {text, text_bytes});
 }
 
 int plait_member_norms(const PlaitMemberNorms* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
@@ -73,7 +100,11 @@ int plait_member_norms(const PlaitMemberNorms* p, CUstream_st* stream, char* tex
 int plait_adamw(const PlaitAdamW* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   using namespace plait::kernels::cuda;
   if (p->rows * p->width == 0) return 0;
-  adamw<<<blocks_of(p->rows * p->width), kThreads, 0, stream>>>(*p);
+  if (p->width % 4 == 0) {
+    adamw<4><<<blocks_of(p->rows * p->width / 4), kThreads, 0, stream>>>(*p);
+  } else {
+    adamw<1><<<blocks_of(p->rows * p->width), kThreads, 0, stream>>>(*p);
+  }
   return enqueued("adamw", {text, text_bytes});
 }
 

@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <cstdint>
+#include <span>
 #include <vector>
 
 /// AdamW (arXiv 1711.05101) on a GPU for a population whose weights lie in rows, each of one member.
@@ -10,9 +12,19 @@ namespace plait::kernels {
 /// Whether the functions below take weights like this: fp32, on a GPU, with plait's kernels there.
 bool fits_cuda_adamw(const at::Tensor& value);
 
-/// Norms [M] of the rows of each member in the gradients [R_i, W_i], whose rows are counted one after the other;
-/// `rows_of_member` [M, n] int64 is filled up with the number of all rows.
-at::Tensor cuda_member_norms(const std::vector<at::Tensor>& gradients, const at::Tensor& rows_of_member);
+constexpr std::int64_t kGradientRun = 8192;  ///< numbers that a run has at most
+constexpr std::int64_t kGradientsAtOnce = 64;
+
+/// Where the gradients of a buffer go, in runs that are of one member and one gradient.
+struct GradientRuns {
+  at::Tensor table;  ///< [n, 4] int64: gradient modulo kGradientsAtOnce, begin there, begin in the buffer, count
+  std::vector<std::int64_t> first_of;  ///< the first run of each gradient, and n
+};
+
+/// Copies gradients (dense fp32 or undefined, which is zero) into their buffers and gives the norms [M] of each
+/// member's runs. `runs_of_member` [M, most] int64 counts the runs of all buffers one after the other; -1 is none.
+at::Tensor cuda_take_gradients(std::span<const GradientRuns> runs, std::span<const std::vector<at::Tensor>> gradients,
+                               std::span<const at::Tensor> to, const at::Tensor& runs_of_member);
 
 struct AdamWRows {
   at::Tensor value, first, second, gradient;  ///< [R, W]

@@ -10,18 +10,23 @@
 /// Functions return 0, or 1 after writing to `message` which CUDA call failed and why.
 extern "C" {
 
-struct PlaitRowSquares {
-  std::int64_t rows, width;  ///< R, W
-  const float* x;            ///< [R, W]
-  float* squares;            ///< [R], sums of squares
+/// Copies gradients side by side and sums squares, in runs of numbers that are of one member and one gradient.
+constexpr int PLAIT_GRADIENTS_AT_ONCE = 64;
+struct PlaitTakeGradients {
+  std::int64_t runs;
+  const std::int64_t* run;  ///< [runs, 4]: which of `gradients`, where it begins there, where it goes, how many
+  const float* gradients[PLAIT_GRADIENTS_AT_ONCE];  ///< null is zeros
+  float* to;
+  float* squares;  ///< [runs], sums of squares
 };
-int plait_row_squares(const PlaitRowSquares* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
+int plait_take_gradients(const PlaitTakeGradients* arguments, CUstream_st* stream, char* message,
+                         std::size_t message_bytes);
 
 struct PlaitMemberNorms {
-  std::int64_t members, most;   ///< M, rows of the member that has most
-  const float* squares;         ///< by row
-  const std::int64_t* rows_of;  ///< [M, most], rows of each member
-  float* norms;                 ///< [M], square root of the sum over its rows
+  std::int64_t members, most;   ///< M, runs of the member that has most
+  const float* squares;         ///< by run
+  const std::int64_t* runs_of;  ///< [M, most], runs of each member; -1 is none
+  float* norms;                 ///< [M], square root of the sum over its runs
 };
 int plait_member_norms(const PlaitMemberNorms* arguments, CUstream_st* stream, char* message,
                        std::size_t message_bytes);

@@ -1,31 +1,42 @@
+#include <algorithm>
+
 #include "kernels/adamw/adamw.h"
 #include "kernels/common/cuda_call.h"
 
 namespace plait::kernels {
 
+static_assert(kGradientsAtOnce == PLAIT_GRADIENTS_AT_ONCE);
+
 bool fits_cuda_adamw(const at::Tensor& value) { return on_kernels(value) && value.scalar_type() == at::kFloat; }
 
-at::Tensor cuda_member_norms(const std::vector<at::Tensor>& gradients, const at::Tensor& rows_of_member) {
+at::Tensor cuda_take_gradients(std::span<const GradientRuns> runs, std::span<const std::vector<at::Tensor>> gradients,
+                               std::span<const at::Tensor> to, const at::Tensor& runs_of_member) {
   std::int64_t all = 0;
-  for (const at::Tensor& gradient : gradients) all += gradient.size(0);
-  const at::TensorOptions options = gradients[0].options();
-  const at::Tensor squares = at::empty({all + 1}, options), norms = at::empty({rows_of_member.size(0)}, options);
-  squares.narrow(0, all, 1).zero_();
-  std::int64_t row = 0;
-  for (const at::Tensor& gradient : gradients) {
-    PlaitRowSquares arguments{};
-    arguments.rows = gradient.size(0);
-    arguments.width = gradient.size(1);
-    arguments.x = numbers(gradient);
-    arguments.squares = numbers(squares) + row;
-    enqueue(cuda_library().row_squares, arguments, gradient.device());
-    row += gradient.size(0);
+  for (const GradientRuns& of : runs) all += of.table.size(0);
+  const at::Tensor squares = at::empty({all}, to[0].options());
+  const at::Tensor norms = at::empty({runs_of_member.size(0)}, to[0].options());
+  float* squares_there = numbers(squares);
+  for (std::size_t f = 0; f < runs.size(); ++f) {
+    const GradientRuns& of = runs[f];
+    for (std::size_t i = 0; i < gradients[f].size(); i += kGradientsAtOnce) {
+      const std::size_t end = std::min<std::size_t>(i + kGradientsAtOnce, gradients[f].size());
+      PlaitTakeGradients arguments{};
+      arguments.runs = of.first_of[end] - of.first_of[i];
+      arguments.run = of.table.const_data_ptr<std::int64_t>() + 4 * of.first_of[i];
+      std::vector<at::Tensor> held;
+      for (std::size_t j = i; j < end; ++j)
+        arguments.gradients[j - i] = numbers(held.emplace_back(dense(gradients[f][j])));
+      arguments.to = numbers(to[f]);
+      arguments.squares = squares_there;
+      enqueue(cuda_library().take_gradients, arguments, norms.device());
+      squares_there += arguments.runs;
+    }
   }
   PlaitMemberNorms arguments{};
-  arguments.members = rows_of_member.size(0);
-  arguments.most = rows_of_member.size(1);
+  arguments.members = runs_of_member.size(0);
+  arguments.most = runs_of_member.size(1);
   arguments.squares = numbers(squares);
-  arguments.rows_of = rows_of_member.const_data_ptr<std::int64_t>();
+  arguments.runs_of = runs_of_member.const_data_ptr<std::int64_t>();
   arguments.norms = numbers(norms);
   enqueue(cuda_library().member_norms, arguments, norms.device());
   return norms;

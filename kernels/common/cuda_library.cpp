@@ -29,13 +29,8 @@ CudaLibrary load() {
   find(out.gated_delta_rule_workspace_bytes, "plait_gated_delta_rule_workspace_bytes");
   find(out.gated_delta_rule_forward, "plait_gated_delta_rule_forward");
   find(out.gated_delta_rule_backward, "plait_gated_delta_rule_backward");
-  find(out.cross_entropy_forward, "plait_cross_entropy_forward");
-  find(out.cross_entropy_backward, "plait_cross_entropy_backward");
-  find(out.linear_cross_entropy_class_bytes, "plait_linear_cross_entropy_class_bytes");
-  find(out.linear_cross_entropy_row_parts, "plait_linear_cross_entropy_row_parts");
-  find(out.linear_cross_entropy_forward, "plait_linear_cross_entropy_forward");
-  find(out.linear_cross_entropy_backward, "plait_linear_cross_entropy_backward");
-  find(out.row_squares, "plait_row_squares");
+  find(out.cross_entropy, "plait_cross_entropy");
+  find(out.take_gradients, "plait_take_gradients");
   find(out.member_norms, "plait_member_norms");
   find(out.adamw, "plait_adamw");
   find(out.random_words, "plait_random_words");

@@ -17,13 +17,8 @@ struct CudaLibrary {
   decltype(&plait_gated_delta_rule_workspace_bytes) gated_delta_rule_workspace_bytes = nullptr;
   decltype(&plait_gated_delta_rule_forward) gated_delta_rule_forward = nullptr;
   decltype(&plait_gated_delta_rule_backward) gated_delta_rule_backward = nullptr;
-  decltype(&plait_cross_entropy_forward) cross_entropy_forward = nullptr;
-  decltype(&plait_cross_entropy_backward) cross_entropy_backward = nullptr;
-  decltype(&plait_linear_cross_entropy_class_bytes) linear_cross_entropy_class_bytes = nullptr;
-  decltype(&plait_linear_cross_entropy_row_parts) linear_cross_entropy_row_parts = nullptr;
-  decltype(&plait_linear_cross_entropy_forward) linear_cross_entropy_forward = nullptr;
-  decltype(&plait_linear_cross_entropy_backward) linear_cross_entropy_backward = nullptr;
-  decltype(&plait_row_squares) row_squares = nullptr;
+  decltype(&plait_cross_entropy) cross_entropy = nullptr;
+  decltype(&plait_take_gradients) take_gradients = nullptr;
   decltype(&plait_member_norms) member_norms = nullptr;
   decltype(&plait_adamw) adamw = nullptr;
   decltype(&plait_random_words) random_words = nullptr;

@@ -15,11 +15,33 @@ __device__ inline float as_float(__nv_bfloat16 x) { return __bfloat162float(x); 
 __device__ inline void put(float& to, float x) { to = x; }
 __device__ inline void put(__nv_bfloat16& to, float x) { to = __float2bfloat16(x); }
 
+// Two or three instructions each: numbers below 2^-126 become 0.
+constexpr float kLog2E = 1.44269504f;
+__device__ inline float power_of_two(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+__device__ inline float inverse(float x) {
+  float y;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
+template <int kCount, class E>
+__device__ inline Pack<E, kCount> pack_at(const E* from) {
+  return *reinterpret_cast<const Pack<E, kCount>*>(from);
+}
+
 template <class E, int kCount>
-__device__ inline void read(const E* from, float (&to)[kCount]) {
-  const auto pack = *reinterpret_cast<const Pack<E, kCount>*>(from);
+__device__ inline void unpack(const Pack<E, kCount>& pack, float (&to)[kCount]) {
 #pragma unroll
   for (int i = 0; i < kCount; ++i) to[i] = as_float(pack.values[i]);
+}
+
+template <class E, int kCount>
+__device__ inline void read(const E* from, float (&to)[kCount]) {
+  unpack(pack_at<kCount>(from), to);
 }
 
 template <class E, int kCount>

@@ -9,129 +9,96 @@ namespace {
 
 constexpr int kPack = 8;
 
-/// The largest logit and the sum of exp(logit - largest), of a part of a row; parts are joined pairwise.
-struct Partial {
-  float largest, sum;
-
-  __device__ Partial joined(const Partial& other) const {
-    const float m = fmaxf(largest, other.largest);
-    if (m == -INFINITY) return {m, 0.0f};
-    return {m, sum * __expf(largest - m) + other.sum * __expf(other.largest - m)};
+/// joined(x, y) over the kThreads threads of a row, in a fixed order; x in every thread.
+template <int kThreads, class T, class Join>
+__device__ T over_row(T x, Join joined) {
+#pragma unroll
+  for (int step = 16; step > 0; step /= 2) x = joined(x, __shfl_xor_sync(0xffffffffu, x, step));
+  if constexpr (kThreads > 32) {
+    __shared__ T parts[kThreads / 32];
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
+    __syncthreads();
+    x = parts[0];
+    for (int w = 1; w < kThreads / 32; ++w) x = joined(x, parts[w]);
   }
-};
+  return x;
+}
 
-/// A row of kThreads threads; kRows rows a block.
-template <class E, int kThreads, int kRows>
-__global__ void __launch_bounds__(kThreads* kRows) forward_kernel(PlaitCrossEntropy p) {
+/// A row of kThreads threads, which read it three times: once from memory.
+template <int kThreads, int kRows>
+__global__ void __launch_bounds__(kThreads* kRows) cross_entropy_kernel(PlaitCrossEntropy p) {
   const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * kRows + threadIdx.y;
-  const bool has_row = row < p.rows;
-  const E* const logits = static_cast<const E*>(p.logits) + (has_row ? row : 0) * p.classes;
-  const std::int64_t label = has_row ? p.labels[row] : 0;
+  if (row >= p.rows) return;  // with its whole warp
+  auto* const logits = static_cast<__nv_bfloat16*>(p.logits) + row * p.classes;
+  const std::int64_t label = p.labels[row];
   const float at_label = as_float(logits[label]);
-  Partial part{-INFINITY, 0.0f};
-  int better = 0;  // classes that are chosen before the label
+  const auto for_each_pack = [&](auto&& use) {
 #pragma unroll 4
-  for (std::int64_t c = threadIdx.x * kPack; c < p.classes; c += kThreads * kPack) {
-    float x[kPack];
-    read(logits + c, x);
-    float m = part.largest;
+    for (std::int64_t c = threadIdx.x * kPack; c < p.classes; c += kThreads * kPack) {
+      float x[kPack];
+      read(logits + c, x);
+      use(c, x);
+    }
+  };
+
+  float largest = -INFINITY;
+  for_each_pack([&](std::int64_t, const float(&x)[kPack]) {
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) largest = fmaxf(largest, x[j]);
+  });
+  largest = over_row<kThreads>(largest, [](float a, float b) { return fmaxf(a, b); });
+
+  const float shift = largest * kLog2E;
+  float sum = 0.0f;
+  for_each_pack([&](std::int64_t, const float(&x)[kPack]) {
+#pragma unroll
+    for (int j = 0; j < kPack; ++j) sum += power_of_two(x[j] * kLog2E - shift);
+  });
+  sum = over_row<kThreads>(sum, [](float a, float b) { return a + b; });
+
+  bool hit = at_label == largest;
+  if (hit) {  // the same in the whole row
+    int before = 0;
+    for_each_pack([&](std::int64_t c, const float(&x)[kPack]) {
+#pragma unroll
+      for (int j = 0; j < kPack; ++j) before |= x[j] == largest && c + j < label;
+    });
+    hit = over_row<kThreads>(before, [](int a, int b) { return a | b; }) == 0;
+  }
+  if (threadIdx.x == 0) {
+    p.loss[row] = largest + logf(sum) - at_label;
+    p.hits[row] = hit;
+  }
+  if (p.d_loss == 0.0f) return;
+
+  const float scale = p.d_loss / sum;
+  for_each_pack([&](std::int64_t c, float(&x)[kPack]) {
 #pragma unroll
     for (int j = 0; j < kPack; ++j) {
-      m = fmaxf(m, x[j]);
-      better |= x[j] > at_label || (x[j] == at_label && c + j < label);
+      x[j] = scale * power_of_two(x[j] * kLog2E - shift);
+      if (c + j == label) x[j] -= p.d_loss;
     }
-    float sum = m == -INFINITY ? 0.0f : part.sum * __expf(part.largest - m);
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) sum += m == -INFINITY ? 0.0f : __expf(x[j] - m);
-    part = {m, sum};
-  }
-  for (int step = 16; step > 0; step /= 2) {
-    part =
-        part.joined({__shfl_xor_sync(0xffffffffu, part.largest, step), __shfl_xor_sync(0xffffffffu, part.sum, step)});
-    better |= __shfl_xor_sync(0xffffffffu, better, step);
-  }
-  if (kThreads > 32) {
-    __shared__ Partial parts[kThreads / 32];
-    __shared__ int betters[kThreads / 32];
-    if (threadIdx.x % 32 == 0) {
-      parts[threadIdx.x / 32] = part;
-      betters[threadIdx.x / 32] = better;
-    }
-    __syncthreads();
-    part = parts[0];
-    better = betters[0];
-    for (int w = 1; w < kThreads / 32; ++w) {
-      part = part.joined(parts[w]);
-      better |= betters[w];
-    }
-  }
-  if (threadIdx.x != 0 || !has_row) return;
-  const float lse = part.largest + logf(part.sum);
-  p.lse[row] = lse;
-  p.loss[row] = lse - at_label;
-  p.hits[row] = better == 0 && at_label == at_label;
-}
-
-template <class E>
-__global__ void __launch_bounds__(256) backward_kernel(PlaitCrossEntropy p) {
-  const std::int64_t packs = p.classes / kPack, all = p.rows * packs;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * 256 + threadIdx.x; i < all;
-       i += static_cast<std::int64_t>(gridDim.x) * 256) {
-    const std::int64_t row = i / packs, c = i % packs * kPack;
-    const float lse = p.lse[row], d_loss = p.d_loss[row];
-    const std::int64_t label = p.labels[row] - c;
-    float x[kPack];
-    read(static_cast<const E*>(p.logits) + i * kPack, x);
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) x[j] = d_loss * (__expf(x[j] - lse) - (j == label ? 1.0f : 0.0f));
-    write(static_cast<E*>(p.d_logits) + i * kPack, x);
-  }
-}
-
-int check(const PlaitCrossEntropy& p, const Message& message) {
-  if (p.classes >= kPack && p.classes % kPack == 0) return 0;
-  return message.say("cross_entropy: classes are %lld; multiples of 8 are supported",
-                     static_cast<long long>(p.classes));
-}
-
-template <class E>
-int forward(const PlaitCrossEntropy& p, cudaStream_t stream, const Message& message) {
-  if (check(p, message)) return 1;
-  if (p.rows == 0) return 0;
-  if (p.classes > 2048) {
-    forward_kernel<E, 256, 1><<<static_cast<unsigned>(p.rows), dim3(256, 1), 0, stream>>>(p);
-  } else {
-    forward_kernel<E, 32, 8><<<static_cast<unsigned>((p.rows + 7) / 8), dim3(32, 8), 0, stream>>>(p);
-  }
-  if (const cudaError_t e = cudaGetLastError()) return message.failed("cross_entropy forward", e);
-  return 0;
-}
-
-template <class E>
-int backward(const PlaitCrossEntropy& p, cudaStream_t stream, const Message& message) {
-  if (check(p, message)) return 1;
-  if (p.rows == 0) return 0;
-  const std::int64_t blocks = (p.rows * p.classes / kPack + 255) / 256;
-  backward_kernel<E><<<static_cast<unsigned>(blocks < 16384 ? blocks : 16384), 256, 0, stream>>>(p);
-  if (const cudaError_t e = cudaGetLastError()) return message.failed("cross_entropy backward", e);
-  return 0;
+    write(logits + c, x);
+  });
 }
 
 }  // namespace
 }  // namespace plait::kernels::cuda
 
-extern "C" {
-
-int plait_cross_entropy_forward(const PlaitCrossEntropy* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+int plait_cross_entropy(const PlaitCrossEntropy* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   using namespace plait::kernels::cuda;
-  return p->data_type == PLAIT_BFLOAT16 ? forward<__nv_bfloat16>(*p, stream, {text, text_bytes})
-                                        : forward<float>(*p, stream, {text, text_bytes});
+  const Message message{text, text_bytes};
+  if (p->classes < kPack || p->classes % kPack != 0) {
+    return message.say("cross_entropy: classes are %lld; multiples of 8 are supported",
+                       static_cast<long long>(p->classes));
+  }
+  if (p->rows == 0) return 0;
+  if (p->classes > 2048) {
+    cross_entropy_kernel<256, 1><<<static_cast<unsigned>(p->rows), dim3(256, 1), 0, stream>>>(*p);
+  } else {
+    cross_entropy_kernel<32, 8><<<static_cast<unsigned>((p->rows + 7) / 8), dim3(32, 8), 0, stream>>>(*p);
+  }
+  if (const cudaError_t e = cudaGetLastError()) return message.failed("cross_entropy", e);
+  return 0;
 }
-
-int plait_cross_entropy_backward(const PlaitCrossEntropy* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
-  using namespace plait::kernels::cuda;
-  return p->data_type == PLAIT_BFLOAT16 ? backward<__nv_bfloat16>(*p, stream, {text, text_bytes})
-                                        : backward<float>(*p, stream, {text, text_bytes});
-}
-
-}  // extern "C"

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/common/check.h"
 #include "kernels/common/cuda_call.h"
 #include "kernels/common/cuda_library.h"
@@ -9,117 +11,78 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-PlaitCrossEntropy arguments_of(const at::Tensor& logits, const at::Tensor& labels, const at::Tensor& lse) {
-  PlaitCrossEntropy out{};
-  out.rows = labels.numel();
-  out.classes = logits.size(-1);
-  out.data_type = data_type_of(logits);
-  out.logits = data(logits);
-  out.labels = labels.const_data_ptr<std::int64_t>();
-  out.lse = numbers(lse);
-  return out;
-}
+constexpr std::int64_t kLogitsAtOnce = std::int64_t{1} << 24;  // 32 MiB: they stay in the cache of a large GPU
 
-struct CudaCrossEntropy : torch::autograd::Function<CudaCrossEntropy> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& logits, const at::Tensor& labels) {
-    const at::TensorOptions numbers_there = logits.options().dtype(at::kFloat);
-    const at::Tensor loss = at::empty(labels.sizes(), numbers_there), lse = at::empty(labels.sizes(), numbers_there);
-    const at::Tensor hits = at::empty(labels.sizes(), logits.options().dtype(at::kBool));
-    PlaitCrossEntropy arguments = arguments_of(logits, labels, lse);
-    arguments.loss = numbers(loss);
-    arguments.hits = hits.mutable_data_ptr<bool>();
-    enqueue(cuda_library().cross_entropy_forward, arguments, logits.device());
-    context->save_for_backward({logits, labels, lse});
-    context->mark_non_differentiable({hits});
-    return {loss, hits};
-  }
-
-  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const auto saved = context->get_saved_variables();
-    const at::Tensor d_loss = dense(gradients[0]), d_logits = at::empty_like(saved[0]);
-    PlaitCrossEntropy arguments = arguments_of(saved[0], saved[1], saved[2]);
-    arguments.d_loss = numbers(d_loss);
-    arguments.d_logits = data(d_logits);
-    enqueue(cuda_library().cross_entropy_backward, arguments, saved[0].device());
-    return {d_logits, {}};
-  }
-};
-
-/// x and labels dense, x bf16; weight dense, bf16 or fp32.
+/// x, weight and labels dense, x bf16.
 struct CudaLinearCrossEntropy : torch::autograd::Function<CudaLinearCrossEntropy> {
-  static PlaitLinearCrossEntropy arguments_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
-                                              const at::Tensor& lse) {
-    PlaitLinearCrossEntropy out{};
-    out.members = x.size(0);
-    out.rows = x.size(1);
-    out.classes = weight.size(1);
-    out.width = x.size(2);
-    out.x = data(x);
-    out.weight = data(weight);
-    out.labels = labels.const_data_ptr<std::int64_t>();
-    out.lse = numbers(lse);
-    return out;
-  }
-
   static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& given_weight,
-                               const at::Tensor& labels) {
+                               const at::Tensor& labels, bool with_gradients) {
     const at::Tensor weight = given_weight.to(at::kBFloat16);
+    const std::int64_t members = x.size(0), rows = x.size(1), classes = weight.size(1);
     const at::TensorOptions numbers_there = x.options().dtype(at::kFloat);
-    const at::Tensor loss = at::empty(labels.sizes(), numbers_there), lse = at::empty(labels.sizes(), numbers_there);
+    const at::Tensor loss = at::empty(labels.sizes(), numbers_there);
     const at::Tensor hits = at::empty(labels.sizes(), x.options().dtype(at::kBool));
-    PlaitLinearCrossEntropy arguments = arguments_of(x, weight, labels, lse);
-    const at::Tensor parts =
-        at::empty({cuda_library().linear_cross_entropy_class_bytes(&arguments)}, x.options().dtype(at::kByte));
-    arguments.loss = numbers(loss);
-    arguments.hits = hits.mutable_data_ptr<bool>();
-    arguments.class_parts = data(parts);
-    enqueue(cuda_library().linear_cross_entropy_forward, arguments, x.device());
-    context->save_for_backward({x, weight, labels, lse});
+    const at::Tensor d_x = with_gradients ? at::empty_like(x) : at::Tensor();
+    const at::Tensor d_weight = with_gradients ? at::empty(weight.sizes(), numbers_there) : at::Tensor();
+    // Several members at once, or a part of the rows of one.
+    const std::int64_t members_at_once = std::clamp<std::int64_t>(kLogitsAtOnce / (rows * classes), 1, members);
+    const std::int64_t rows_at_once = std::clamp<std::int64_t>(kLogitsAtOnce / classes, 1, rows);
+    for (std::int64_t m = 0; m < members; m += members_at_once) {
+      const auto of_members = [&](const at::Tensor& t) {
+        return t.narrow(0, m, std::min(members_at_once, members - m));
+      };
+      const at::Tensor w = of_members(weight);
+      for (std::int64_t r = 0; r < rows; r += rows_at_once) {
+        const auto part = [&](const at::Tensor& t) {
+          return of_members(t).narrow(1, r, std::min(rows_at_once, rows - r));
+        };
+        const at::Tensor logits = at::bmm(part(x), w.transpose(1, 2));
+        PlaitCrossEntropy arguments{};
+        arguments.rows = part(labels).numel();
+        arguments.classes = classes;
+        arguments.logits = data(logits);
+        arguments.labels = part(labels).const_data_ptr<std::int64_t>();
+        arguments.d_loss = with_gradients ? 1.0f / static_cast<float>(rows) : 0.0f;
+        arguments.loss = numbers(part(loss));
+        arguments.hits = part(hits).mutable_data_ptr<bool>();
+        enqueue(cuda_library().cross_entropy, arguments, x.device());
+        if (!with_gradients) continue;
+        at::Tensor d_x_part = part(d_x), d_weight_part = of_members(d_weight);
+        at::bmm_out(d_x_part, logits, w);
+        if (r == 0) {
+          at::bmm_out(d_weight_part, logits.transpose(1, 2), part(x), at::kFloat);
+        } else {
+          at::baddbmm_out(d_weight_part, d_weight_part, logits.transpose(1, 2), part(x), at::kFloat);
+        }
+      }
+    }
+    context->save_for_backward({d_x, d_weight});
     context->saved_data["weight_type"] = static_cast<std::int64_t>(given_weight.scalar_type());
     context->mark_non_differentiable({hits});
-    return {loss, hits};
+    return {loss.mean(-1), hits};
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
     const auto saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &weight = saved[1];
-    const at::Tensor d_loss = dense(gradients[0]), d_x = at::empty_like(x);
-    PlaitLinearCrossEntropy arguments = arguments_of(x, weight, saved[2], saved[3]);
-    const at::Tensor parts = at::empty(
-        {cuda_library().linear_cross_entropy_row_parts(&arguments), weight.size(0), weight.size(1), weight.size(2)},
-        d_loss.options());
-    arguments.d_loss = numbers(d_loss);
-    arguments.d_x = data(d_x);
-    arguments.d_weight_parts = numbers(parts);
-    enqueue(cuda_library().linear_cross_entropy_backward, arguments, x.device());
-    const at::Tensor d_weight = parts.size(0) == 1 ? parts.select(0, 0) : parts.sum(0);
-    return {d_x, d_weight.to(static_cast<at::ScalarType>(context->saved_data["weight_type"].toInt())), {}};
+    const at::Tensor d_loss = gradients[0].view({-1, 1, 1});
+    at::Tensor d_x = at::empty_like(saved[0]);
+    at::mul_out(d_x, saved[0], d_loss);
+    const auto weight_type = static_cast<at::ScalarType>(context->saved_data["weight_type"].toInt());
+    return {d_x, (saved[1] * d_loss).to(weight_type), {}, {}};
   }
 };
-
-bool fits_cuda_linear(const at::Tensor& x, const at::Tensor& weight) {
-  const std::int64_t width = x.size(2);
-  return on_kernels(x) && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && weight.size(1) % 64 == 0 &&
-         (width == 32 || width == 64 || width == 128);
-}
 
 }  // namespace
 
 CrossEntropy linear_cross_entropy(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels) {
-  if (fits_cuda_linear(x, weight)) {
-    const auto result = CudaLinearCrossEntropy::apply(dense(x), dense(weight), labels.contiguous());
+  if (on_kernels(x) && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && weight.size(1) % 8 == 0) {
+    const bool with_gradients = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
+    const auto result = CudaLinearCrossEntropy::apply(dense(x), dense(weight), labels.contiguous(), with_gradients);
     return {result[0], result[1]};
   }
-  return cross_entropy(at::bmm(x, weight.to(x.scalar_type()).transpose(1, 2)), labels);
-}
-
-CrossEntropy cross_entropy(const at::Tensor& logits, const at::Tensor& labels) {
-  if (on_kernels(logits) && has_kernel_type(logits) && logits.size(-1) % 8 == 0) {
-    const auto result = CudaCrossEntropy::apply(dense(logits), labels.contiguous());
-    return {result[0], result[1]};
-  }
-  const at::Tensor numbers = logits.to(accumulation_type(logits));
-  return {-at::log_softmax(numbers, -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1), numbers.argmax(-1).eq(labels)};
+  const at::Tensor logits = at::bmm(x, weight.to(x.scalar_type()).transpose(1, 2)).to(accumulation_type(x));
+  const at::Tensor of_labels = at::log_softmax(logits, -1).gather(-1, labels.unsqueeze(-1)).squeeze(-1);
+  return {-of_labels.mean(-1), logits.argmax(-1).eq(labels)};
 }
 
 }  // namespace plait::kernels

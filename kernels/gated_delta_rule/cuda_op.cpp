@@ -118,7 +118,11 @@ Scan gated_delta_rule_cuda(const at::Tensor& q, const at::Tensor& k, const at::T
   const auto result = CudaGatedDeltaRule::apply(dense(filled_up(q, wide_keys)), dense(filled_up(k, wide_keys)),
                                                 dense(filled_up(v, wide_values)), given(gate(g)), gate(beta),
                                                 given(dense(initial)), scale, at::GradMode::is_enabled());
-  return {result[0].narrow(3, 0, values), result[1].narrow(2, 0, keys).narrow(3, 0, values)};
+  // Even a whole one taken has a gradient of its own, with a copy.
+  const auto taken = [](const at::Tensor& x, std::int64_t axis, std::int64_t width) {
+    return x.size(axis) == width ? x : x.narrow(axis, 0, width);
+  };
+  return {taken(result[0], 3, values), taken(taken(result[1], 2, keys), 3, values)};
 }
 
 }  // namespace plait::kernels

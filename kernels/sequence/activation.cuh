@@ -6,17 +6,16 @@
 
 namespace plait::kernels::cuda {
 
-__device__ inline float sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
+__device__ inline float sigmoid(float x) { return inverse(1.0f + power_of_two(-kLog2E * x)); }
 
-/// The activation of z and its derivative.
-__device__ inline float activated(PlaitActivation activation, float z) {
-  if (activation == PLAIT_NO_ACTIVATION) return z;
-  return activation == PLAIT_SWISH ? z * sigmoid(z) : sigmoid(z);
-}
-__device__ inline float slope(PlaitActivation activation, float z) {
-  if (activation == PLAIT_NO_ACTIVATION) return 1.0f;
-  const float s = sigmoid(z);
-  return activation == PLAIT_SWISH ? s * (1.0f + z * (1.0f - s)) : s * (1.0f - s);
+struct Activated {
+  float value, slope;
+};
+__device__ inline Activated activated(PlaitActivation activation, float z) {
+  if (activation == PLAIT_NO_ACTIVATION) return {z, 1.0f};
+  const float s = sigmoid(z), other = 1.0f - s;
+  if (activation == PLAIT_SIGMOID) return {s, s * other};
+  return {z * s, s + z * s * other};
 }
 
 constexpr std::int64_t kBlocksWanted = 132 * 8;  // a few on every multiprocessor of a large GPU

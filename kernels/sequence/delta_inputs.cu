@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/sequence/taps.cuh"
 
@@ -7,19 +8,33 @@
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kStretch = 16;   // tokens that a thread walks through
+constexpr int kStretch = 32;   // tokens that a thread walks through
+constexpr int kThreads = 128;  // of a block, at most
 constexpr float kEps = 1e-6f;  // of the l2 norm
 constexpr int kGateThreads = 256;
 
-std::int64_t channels_of(const PlaitDeltaInputs& p) { return 2 * p.heads * p.key_dim + p.value_heads * p.value_dim; }
-
-int lines_of(const PlaitDeltaInputs& p) {
-  return static_cast<int>(std::max<std::int64_t>(1, 128 / (channels_of(p) / kPack)));
+__host__ __device__ std::int64_t channels_of(const PlaitDeltaInputs& p) {
+  return 2 * p.heads * p.key_dim + p.value_heads * p.value_dim;
 }
+
+/// Lanes of a head of q or k; no warp holds a part of one.
+int head_lanes_of(const PlaitDeltaInputs& p) { return static_cast<int>(p.key_dim / kPack); }
+
+/// Blocks that share a stretch, each with as many channels.
+int slices_of(const PlaitDeltaInputs& p) {
+  const std::int64_t packs = channels_of(p) / kPack;
+  std::int64_t slices = divide_up(packs, kThreads);
+  while (packs % slices != 0 || packs / slices % head_lanes_of(p) != 0) ++slices;
+  return static_cast<int>(slices);
+}
+
+int lanes_of(const PlaitDeltaInputs& p) { return static_cast<int>(channels_of(p) / kPack / slices_of(p)); }
+
+int lines_of(const PlaitDeltaInputs& p) { return kThreads / lanes_of(p); }
 
 std::int64_t blocks_of(const PlaitDeltaInputs& p) {
   const std::int64_t stretches = p.batch * divide_up(p.tokens, kStretch);
-  return std::clamp<std::int64_t>(kBlocksWanted / p.members, 1, divide_up(stretches, lines_of(p)));
+  return std::clamp<std::int64_t>(kBlocksWanted / (p.members * slices_of(p)), 1, divide_up(stretches, lines_of(p)));
 }
 
 std::int64_t gate_blocks_of(const PlaitDeltaInputs& p) {
@@ -40,37 +55,47 @@ struct Target {
   }
 };
 
-/// A column of packs, asked for kAhead tokens before they are taken; zeros from `count` on. Loops are unrolled by as
-/// much, so that the places of the ring are registers.
-constexpr int kAhead = 4;
+/// A column of packs, asked for kRing tokens before they are taken; zeros from `count` on.
 template <class E>
 struct Ahead {
   const E* from;  ///< of the token to be asked for next
   std::int64_t stride;
   int left;  ///< tokens not yet asked for
-  Pack<E, kPack> ring[kAhead];
+  Pack<E, kPack> ring[kRing];
 
   __device__ Ahead(const E* first, std::int64_t row_stride, int count) : from(first), stride(row_stride), left(count) {
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i) ask(i);
+    for (int i = 0; i < kRing; ++i) ask<false>(i);
   }
+  template <bool kThere>
   __device__ void ask(int place) {
-    ring[place] = left > 0 ? *reinterpret_cast<const Pack<E, kPack>*>(from) : Pack<E, kPack>{};
+    ring[place] = kThere || left > 0 ? pack_at<kPack>(from) : Pack<E, kPack>{};
     from += stride;
     --left;
   }
+  template <bool kThere>
   __device__ void next(float (&to)[kPack], int place) {
-#pragma unroll
-    for (int j = 0; j < kPack; ++j) to[j] = as_float(ring[place].values[j]);
-    ask(place);
+    unpack(ring[place], to);
+    ask<kThere>(place);
   }
 };
 
-/// Sums over the lanes of a head; all lanes of the warp take part.
-__device__ float sum_over_head(float x, int lanes) {
-  for (int step = lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
-  return x;
+/// x becomes its sum over the lanes of a head; all lanes of the warp take part.
+template <int kCount>
+__device__ void sum_over_head(float (&x)[kCount], int lanes) {
+#pragma unroll
+  for (int step = 1; step < 32; step *= 2) {
+#pragma unroll
+    for (float& of : x) {
+      const float other = __shfl_xor_sync(0xffffffffu, of, step);
+      if (step < lanes) of += other;
+    }
+  }
 }
+
+/// A warp may hold parts of two lines: it takes the turns of both.
+__device__ int least_in_warp(int x) { return __reduce_min_sync(0xffffffffu, x); }
+__device__ int most_in_warp(int x) { return __reduce_max_sync(0xffffffffu, x); }
 
 /// A stretch of tokens of one sequence.
 struct Stretch {
@@ -86,118 +111,142 @@ struct Stretch {
   }
 };
 
-template <class E, int W>
-__global__ void __launch_bounds__(384) inputs_forward(PlaitDeltaInputs p, int head_lanes) {
-  const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
-  const Taps<W> taps(p.weight, nullptr, member * channels + c);
-  const Target to(p, c);
-  E* const all_out = static_cast<E*>(to.which == 0 ? p.q : to.which == 1 ? p.k : p.v) + to.offset;
+/// body(stretch) for all stretches of a block's line. Every line of a block has as many turns: some have no tokens.
+template <class Body>
+__device__ void for_each_stretch(const PlaitDeltaInputs& p, std::int64_t member, Body body) {
   const std::int64_t per_sequence = (p.tokens + kStretch - 1) / kStretch, all = p.batch * per_sequence;
   for (std::int64_t line = blockIdx.x * blockDim.y; line < all; line += gridDim.x * blockDim.y) {
     const bool there = line + threadIdx.y < all;
-    const Stretch at(p, member, there ? line + threadIdx.y : line, per_sequence, there);
-    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
-    E* out = all_out + (at.sequence + at.first) * to.stride;
-    float past[W][kPack];
-    read_past<W>(past, u, at.first, p.columns);
-    Ahead<E> ahead_u(u + at.first * p.columns, p.columns, at.count);
-    for (int turn = 0; turn < kStretch; turn += kAhead) {
-#pragma unroll
-      for (int place = 0; place < kAhead; ++place) {
-        push<W>(past);
-        ahead_u.next(past[0], place);
-        float y[kPack], squares = 0.0f;
-#pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-          y[j] = activated(PLAIT_SWISH, taps.apply(past, j));
-          squares += y[j] * y[j];
-        }
-        const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
-        if (to.which != 2) {
-#pragma unroll
-          for (int j = 0; j < kPack; ++j) y[j] *= r;
-        }
-        if (turn + place < at.count) write(out, y);
-        out += to.stride;
-      }
-    }
+    body(Stretch(p, member, there ? line + threadIdx.y : line, per_sequence, there));
   }
 }
 
-/// Tokens of a walk backward: a stretch and what it feeds, in whole turns of the ring.
-template <int W>
-constexpr int kWalk = (kStretch + W - 1 + kAhead - 1) / kAhead* kAhead;
+template <bool kValue>
+using Bool = std::integral_constant<bool, kValue>;
 
 template <class E, int W>
-__global__ void __launch_bounds__(512) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
-  const std::int64_t c = threadIdx.x * kPack, channels = blockDim.x * kPack, member = blockIdx.y;
+__global__ void __launch_bounds__(kThreads, 6) inputs_forward(PlaitDeltaInputs p, int head_lanes) {
+  const std::int64_t c = (blockIdx.z * blockDim.x + threadIdx.x) * kPack, channels = channels_of(p),
+                     member = blockIdx.y;
+  const Taps<W> taps(p.weight, nullptr, member * channels + c);
+  const Target to(p, c);
+  E* const all_out = static_cast<E*>(to.which == 0 ? p.q : to.which == 1 ? p.k : p.v) + to.offset;
+  const bool normed = to.which != 2, norms = __any_sync(0xffffffffu, normed);  // of this thread, in this warp
+  for_each_stretch(p, member, [&](const Stretch& at) {
+    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
+    E* out = all_out + (at.sequence + at.first) * to.stride;
+    Window past;
+    read_past<W>(past, u, at.first, p.columns);
+    Ahead<E> ahead_u(u + at.first * p.columns, p.columns, at.count);
+    const auto take_turn = [&](int turn, auto inside) {
+#pragma unroll
+      for (int place = 0; place < kRing; ++place) {
+        ahead_u.template next<inside.value>(past[place], place);
+        float y[kPack], squares[1] = {};
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) {
+          y[j] = activated(PLAIT_SWISH, taps.apply(past, place, j)).value;
+          squares[0] += y[j] * y[j];
+        }
+        if (norms) {
+          sum_over_head(squares, head_lanes);
+          const float r = rsqrtf(squares[0] + kEps);
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) y[j] *= normed ? r : 1.0f;
+        }
+        if (inside.value || turn + place < at.count) write(out, y);
+        out += to.stride;
+      }
+    };
+    // Inside, the tokens asked for are there.
+    const int inside_to = least_in_warp(at.count - kRing), end = most_in_warp(at.count);
+    int turn = 0;
+    for (; turn + kRing <= inside_to; turn += kRing) take_turn(turn, Bool<true>());
+    for (; turn < end; turn += kRing) take_turn(turn, Bool<false>());
+  });
+}
+
+template <class E, int W>
+__global__ void __launch_bounds__(kThreads, 4) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
+  const std::int64_t c = (blockIdx.z * blockDim.x + threadIdx.x) * kPack, channels = channels_of(p),
+                     member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
   const Target to(p, c);
   const E* const all_d = static_cast<const E*>(to.which == 0 ? p.d_q : to.which == 1 ? p.d_k : p.d_v) + to.offset;
+  const bool normed = to.which != 2, norms = __any_sync(0xffffffffu, normed);
   float d_taps[W][kPack] = {};  // in the order of the weight
-  const std::int64_t per_sequence = (p.tokens + kStretch - 1) / kStretch, all = p.batch * per_sequence;
-  for (std::int64_t line = blockIdx.x * blockDim.y; line < all; line += gridDim.x * blockDim.y) {
-    const bool there = line + threadIdx.y < all;
-    const Stretch at(p, member, there ? line + threadIdx.y : line, per_sequence, there);
+  for_each_stretch(p, member, [&](const Stretch& at) {
     // What the tokens here feed stands up to W - 1 tokens on.
-    const int fed = there ? static_cast<int>(min(static_cast<std::int64_t>(at.count + W - 1), p.tokens - at.first)) : 0;
+    const int fed =
+        at.count == 0 ? 0 : static_cast<int>(min(static_cast<std::int64_t>(at.count + W - 1), p.tokens - at.first));
     const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
     E* d_u = static_cast<E*>(p.d_u) + (at.sequence + at.first - (W - 1)) * p.columns + c;
-    float past[W][kPack], dz[W][kPack] = {};
+    Window past, dz = {};
     read_past<W>(past, u, at.first, p.columns);
     Ahead<E> ahead_u(u + at.first * p.columns, p.columns, fed);
     Ahead<E> ahead_d(all_d + (at.sequence + at.first) * to.stride, to.stride, fed);
-    for (int turn = 0; turn < kWalk<W>; turn += kAhead) {
+    const auto take_turn = [&](int turn, auto inside) {
 #pragma unroll
-      for (int place = 0; place < kAhead; ++place) {
+      for (int place = 0; place < kRing; ++place) {
         const int t = turn + place;
-        push<W>(past);
-        push<W>(dz);
-        float y[kPack], d_y[kPack], slopes[kPack], squares = 0.0f, along = 0.0f;
-        ahead_u.next(past[0], place);
-        ahead_d.next(d_y, place);
+        float y[kPack], d_y[kPack], slopes[kPack];
+        ahead_u.template next<inside.value>(past[place], place);
+        ahead_d.template next<inside.value>(d_y, place);
 #pragma unroll
         for (int j = 0; j < kPack; ++j) {
-          const float z = taps.apply(past, j), s = sigmoid(z);
-          y[j] = z * s;
-          slopes[j] = s + y[j] * (1.0f - s);
-          squares += y[j] * y[j];
-          along += y[j] * d_y[j];
+          const Activated silu = activated(PLAIT_SWISH, taps.apply(past, place, j));
+          y[j] = silu.value;
+          slopes[j] = silu.slope;
         }
-        const float r = rsqrtf(sum_over_head(squares, head_lanes) + kEps);
-        const float rra = r * r * sum_over_head(along, head_lanes);
+        if (norms) {
+          float sums[2] = {};  // of squares, and along y
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) {
+            sums[0] += y[j] * y[j];
+            sums[1] += y[j] * d_y[j];
+          }
+          sum_over_head(sums, head_lanes);
+          const float r = normed ? rsqrtf(sums[0] + kEps) : 1.0f, rra = normed ? r * r * sums[1] : 0.0f;
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) d_y[j] = r * (d_y[j] - y[j] * rra);
+        }
         // Zero where the gradient is: from `fed` on.
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) dz[0][j] = (to.which != 2 ? r * (d_y[j] - y[j] * rra) : d_y[j]) * slopes[j];
-        if (t < at.count) {
+        for (int j = 0; j < kPack; ++j) dz[place][j] = d_y[j] * slopes[j];
+        if (inside.value || t < at.count) {
 #pragma unroll
           for (int j = 0; j < kPack; ++j) {
 #pragma unroll
-            for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[0][j] * past[s][j];
+            for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[place][j] * past[back(place, s)][j];
           }
         }
-        float d_x[kPack] = {};
+        float d_x[kPack];
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-#pragma unroll
-          for (int s = 0; s < W; ++s) d_x[j] += taps.weight[s][j] * dz[W - 1 - s][j];
-        }
-        if (t >= W - 1 && t - (W - 1) < at.count) write(d_u, d_x);
+        for (int j = 0; j < kPack; ++j) d_x[j] = taps.gradient(dz, place, j);
+        if (inside.value || (t >= W - 1 && t - (W - 1) < at.count)) write(d_u, d_x);
         d_u += p.columns;
       }
-    }
-  }
-  extern __shared__ float sums[];  // [lines, channels], one tap after the other
+    };
+    // Inside, the tokens asked for are there, and the one that is written is of this stretch.
+    const int inside_to = least_in_warp(min(at.count, fed - kRing));
+    const int end = most_in_warp(at.count == 0 ? 0 : at.count + W - 1);
+    int turn = 0;
+    for (; turn < min(kRing, end); turn += kRing) take_turn(turn, Bool<false>());
+    for (; turn + kRing <= inside_to; turn += kRing) take_turn(turn, Bool<true>());
+    for (; turn < end; turn += kRing) take_turn(turn, Bool<false>());
+  });
+  extern __shared__ float sums[];  // [lines, slice], one tap after the other
+  const unsigned slice = blockDim.x * kPack, own = threadIdx.x * kPack;
 #pragma unroll
   for (int s = 0; s < W; ++s) {
 #pragma unroll
-    for (int j = 0; j < kPack; ++j) sums[threadIdx.y * channels + c + j] = d_taps[s][j];
+    for (int j = 0; j < kPack; ++j) sums[threadIdx.y * slice + own + j] = d_taps[s][j];
     __syncthreads();
     if (threadIdx.y == 0) {
 #pragma unroll
       for (int j = 0; j < kPack; ++j) {
         float sum = 0.0f;
-        for (unsigned line = 0; line < blockDim.y; ++line) sum += sums[line * channels + c + j];
+        for (unsigned line = 0; line < blockDim.y; ++line) sum += sums[line * slice + own + j];
         p.weight_partials[((member * gridDim.x + blockIdx.x) * channels + c + j) * W + s] = sum;
       }
     }
@@ -275,10 +324,11 @@ int inputs_of(const PlaitDeltaInputs& p, cudaStream_t stream, const Message& mes
   if (p.members * p.batch * p.tokens == 0) return 0;
   const std::int64_t channels = channels_of(p);
   const auto run = [&](void (*kernel)(PlaitDeltaInputs, int)) {
-    const dim3 blocks(static_cast<unsigned>(blocks_of(p)), static_cast<unsigned>(p.members));
-    const dim3 threads(static_cast<unsigned>(channels / kPack), static_cast<unsigned>(lines_of(p)));
-    const auto shared = kBackward ? static_cast<std::size_t>(lines_of(p) * channels) * sizeof(float) : 0;
-    kernel<<<blocks, threads, shared, stream>>>(p, static_cast<int>(p.key_dim / kPack));
+    const dim3 blocks(static_cast<unsigned>(blocks_of(p)), static_cast<unsigned>(p.members),
+                      static_cast<unsigned>(slices_of(p)));
+    const dim3 threads(static_cast<unsigned>(lanes_of(p)), static_cast<unsigned>(lines_of(p)));
+    const auto shared = kBackward ? threads.x * threads.y * kPack * sizeof(float) : 0;
+    kernel<<<blocks, threads, shared, stream>>>(p, head_lanes_of(p));
     if (const cudaError_t e = cudaGetLastError()) return message.failed("delta_inputs", e);
     const dim3 gate_blocks(static_cast<unsigned>(gate_blocks_of(p)), static_cast<unsigned>(p.members));
     const dim3 gate_threads(static_cast<unsigned>(p.value_heads), static_cast<unsigned>(kGateThreads / p.value_heads));

@@ -33,7 +33,7 @@ __device__ float sum_over_lanes(float x, int lanes) {
 }
 
 template <class E, class Out, int kEach, bool kBackward>
-__global__ void __launch_bounds__(kThreads) norm_kernel(PlaitNorm p, int lanes) {
+__global__ void __launch_bounds__(kThreads, kEach == 1 ? 3 : 1) norm_kernel(PlaitNorm p, int lanes) {
   const int lane = static_cast<int>(threadIdx.x) % lanes, line = static_cast<int>(threadIdx.x) / lanes;
   const int lines = kThreads / lanes;
   const std::int64_t member = blockIdx.y, width = p.width;
@@ -53,19 +53,31 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(PlaitNorm p, int lanes) 
   for (std::int64_t group = blockIdx.x * lines; group < p.rows; group += gridDim.x * lines) {
     const std::int64_t row = group + line;
     const std::int64_t at = (member * p.rows + row) * width;
-    float x[kEach][kPack] = {}, squares = 0.0f;
+    const auto column = [&](int i) { return (lane + lanes * i) * kPack; };
+    const auto there = [&](int i) { return column(i) < width && row < p.rows; };
+    // All loads before the first sum, which they would wait for.
+    Pack<Out, kPack> gates[kEach], others[kEach];  // others: what is added; backward: dy
+    Pack<E, kPack> d_sums[kEach];
+    const void* const other = kBackward ? p.dy : p.add;
+    float x[kEach][kPack] = {};
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
-      const std::int64_t c = (lane + lanes * i) * kPack;
-      if (c < width && row < p.rows) {
-        read(x_all + at + c, x[i]);
-        if (!kBackward && p.add != nullptr) {
-          float add[kPack];
-          read(static_cast<const Out*>(p.add) + at + c, add);
+      if (!there(i)) continue;
+      const std::int64_t at_pack = at + column(i);
+      read(x_all + at_pack, x[i]);
+      if (other != nullptr) others[i] = pack_at<kPack>(static_cast<const Out*>(other) + at_pack);
+      if (gate_all != nullptr) gates[i] = pack_at<kPack>(gate_all + at_pack);
+      if (kBackward && p.d_sum != nullptr) d_sums[i] = pack_at<kPack>(static_cast<const E*>(p.d_sum) + at_pack);
+    }
+    float squares = 0.0f;
 #pragma unroll
-          for (int j = 0; j < kPack; ++j) x[i][j] += add[j];
-          write(static_cast<E*>(p.sum) + at + c, x[i]);
-        }
+    for (int i = 0; i < kEach; ++i) {
+      if (!kBackward && p.add != nullptr && there(i)) {
+        float add[kPack];
+        unpack(others[i], add);
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) x[i][j] += add[j];
+        write(static_cast<E*>(p.sum) + at + column(i), x[i]);
       }
 #pragma unroll
       for (int j = 0; j < kPack; ++j) squares += x[i][j] * x[i][j];
@@ -74,51 +86,42 @@ __global__ void __launch_bounds__(kThreads) norm_kernel(PlaitNorm p, int lanes) 
     float e[kEach][kPack] = {}, along = 0.0f;  // backward: the gradient of the normed row
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
-      const std::int64_t c = (lane + lanes * i) * kPack;
-      if (c >= width || row >= p.rows) continue;
-      float gate[kPack] = {};
-      if (gate_all != nullptr) read(gate_all + at + c, gate);
-      if (kBackward) {
-        float dgate[kPack];
-        read(static_cast<const Out*>(p.dy) + at + c, e[i]);
+      if (!there(i)) continue;
+      float gate[kPack], given[kPack];
+      if (gate_all != nullptr) unpack(gates[i], gate);
+      if (kBackward) unpack(others[i], e[i]);
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-          const float normed = x[i][j] * r;
-          if (gate_all != nullptr) {
-            dgate[j] = e[i][j] * normed * weight[i][j] * slope(p.activation, gate[j]);
-            e[i][j] *= activated(p.activation, gate[j]);
-          }
+      for (int j = 0; j < kPack; ++j) {
+        const float normed = x[i][j] * r;
+        const Activated opening = gate_all != nullptr ? activated(p.activation, gate[j]) : Activated{1.0f, 0.0f};
+        if (kBackward) {
+          given[j] = e[i][j] * normed * weight[i][j] * opening.slope;
+          e[i][j] *= opening.value;
           d_weight[i][j] += e[i][j] * normed;
           e[i][j] *= weight[i][j];
           along += e[i][j] * normed;
+        } else {
+          given[j] = normed * weight[i][j] * opening.value;
         }
-        if (gate_all != nullptr) write(static_cast<Out*>(p.dgate) + at + c, dgate);
-      } else {
-        float y[kPack];
-#pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-          y[j] = x[i][j] * r * weight[i][j];
-          if (gate_all != nullptr) y[j] *= activated(p.activation, gate[j]);
-        }
-        write(static_cast<Out*>(p.y) + at + c, y);
       }
+      if (!kBackward) write(static_cast<Out*>(p.y) + at + column(i), given);
+      if (kBackward && gate_all != nullptr) write(static_cast<Out*>(p.dgate) + at + column(i), given);
     }
     if (!kBackward) continue;
     along = sum_over_lanes(along, lanes) / p.divisor;
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
-      const std::int64_t c = (lane + lanes * i) * kPack;
-      if (c >= width || row >= p.rows) continue;
+      if (!there(i)) continue;
 #pragma unroll
       for (int j = 0; j < kPack; ++j) e[i][j] = (e[i][j] - x[i][j] * r * along) * r;
       if (p.d_sum != nullptr) {
         float d_sum[kPack];
-        read(static_cast<const E*>(p.d_sum) + at + c, d_sum);
+        unpack(d_sums[i], d_sum);
 #pragma unroll
         for (int j = 0; j < kPack; ++j) e[i][j] += d_sum[j];
       }
-      write(static_cast<E*>(p.dx) + at + c, e[i]);
-      if (p.d_add != nullptr) write(static_cast<Out*>(p.d_add) + at + c, e[i]);
+      write(static_cast<E*>(p.dx) + at + column(i), e[i]);
+      if (p.d_add != nullptr) write(static_cast<Out*>(p.d_add) + at + column(i), e[i]);
     }
   }
   if constexpr (kBackward) {

@@ -27,16 +27,19 @@ __global__ void conv_forward(PlaitShortConv p) {
     const std::int64_t first = i % per_sequence * kStretch, last = min(first + kStretch, p.tokens);
     const std::int64_t at = (member * p.batch + i / per_sequence) * p.tokens * D + c;
     const E* const x = static_cast<const E*>(p.x) + at;
-    float past[W][kPack];
+    Window past;
     read_past<W>(past, x, first, D);
-#pragma unroll 4
-    for (std::int64_t t = first; t < last; ++t) {
-      push<W>(past);
-      read(x + t * D, past[0]);
-      float y[kPack];
+    for (std::int64_t turn = first; turn < last; turn += kRing) {
 #pragma unroll
-      for (int j = 0; j < kPack; ++j) y[j] = activated(p.activation, taps.apply(past, j));
-      write(static_cast<E*>(p.y) + at + t * D, y);
+      for (int place = 0; place < kRing; ++place) {
+        const std::int64_t t = turn + place;
+        if (t >= last) break;
+        read(x + t * D, past[place]);
+        float y[kPack];
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) y[j] = activated(p.activation, taps.apply(past, place, j)).value;
+        write(static_cast<E*>(p.y) + at + t * D, y);
+      }
     }
   }
 }
@@ -52,33 +55,33 @@ __global__ void conv_backward(PlaitShortConv p) {
     const std::int64_t at = (member * p.batch + i / per_sequence) * p.tokens * D + c;
     const E* const x = static_cast<const E*>(p.x) + at;
     const E* const dy = static_cast<const E*>(p.dy) + at;
-    float past[W][kPack], dz[W][kPack] = {};
+    Window past, dz = {};
     read_past<W>(past, x, first, D);
-#pragma unroll 4
-    for (std::int64_t t = first; t < last + W - 1; ++t) {
-      push<W>(past);
-      push<W>(dz);
-      if (t < p.tokens) {
-        read(x + t * D, past[0]);
-        read(dy + t * D, dz[0]);
+    for (std::int64_t turn = first; turn < last + W - 1; turn += kRing) {
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-          dz[0][j] *= slope(p.activation, taps.apply(past, j));
-          if (t >= last) continue;
+      for (int place = 0; place < kRing; ++place) {
+        const std::int64_t t = turn + place, fed = t - (W - 1);  // the token whose gradient is whole
+        if (fed >= last) break;
 #pragma unroll
-          for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[0][j] * past[s][j];
-          d_taps[W][j] += dz[0][j];
+        for (int j = 0; j < kPack; ++j) dz[place][j] = 0.0f;
+        if (t < p.tokens) {
+          read(x + t * D, past[place]);
+          read(dy + t * D, dz[place]);
+#pragma unroll
+          for (int j = 0; j < kPack; ++j) {
+            dz[place][j] *= activated(p.activation, taps.apply(past, place, j)).slope;
+            if (t >= last) continue;
+#pragma unroll
+            for (int s = 0; s < W; ++s) d_taps[W - 1 - s][j] += dz[place][j] * past[back(place, s)][j];
+            d_taps[W][j] += dz[place][j];
+          }
         }
-      }
-      const std::int64_t back = t - (W - 1);
-      if (back < first) continue;
-      float dx[kPack] = {};
+        if (fed < first) continue;
+        float dx[kPack];
 #pragma unroll
-      for (int j = 0; j < kPack; ++j) {
-#pragma unroll
-        for (int s = 0; s < W; ++s) dx[j] += taps.weight[s][j] * dz[W - 1 - s][j];
+        for (int j = 0; j < kPack; ++j) dx[j] = taps.gradient(dz, place, j);
+        write(static_cast<E*>(p.dx) + at + fed * D, dx);
       }
-      write(static_cast<E*>(p.dx) + at + back * D, dx);
     }
   }
   extern __shared__ float sums[];  // [lines, D], one tap after the other

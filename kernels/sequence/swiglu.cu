@@ -21,15 +21,15 @@ __global__ void __launch_bounds__(kThreads) swiglu_kernel(PlaitSwiGlu p) {
       read(static_cast<const E*>(p.dy) + i * kPack, dy);
 #pragma unroll
       for (int j = 0; j < kPack; ++j) {
-        const float d_gate = dy[j] * up[j] * slope(PLAIT_SWISH, gate[j]);
-        up[j] = dy[j] * activated(PLAIT_SWISH, gate[j]);
-        gate[j] = d_gate;
+        const Activated opening = activated(PLAIT_SWISH, gate[j]);
+        gate[j] = dy[j] * up[j] * opening.slope;
+        up[j] = dy[j] * opening.value;
       }
       write(static_cast<E*>(p.du) + gate_at, gate);
       write(static_cast<E*>(p.du) + up_at, up);
     } else {
 #pragma unroll
-      for (int j = 0; j < kPack; ++j) up[j] *= activated(PLAIT_SWISH, gate[j]);
+      for (int j = 0; j < kPack; ++j) up[j] *= activated(PLAIT_SWISH, gate[j]).value;
       write(static_cast<E*>(p.y) + i * kPack, up);
     }
   }

@@ -58,7 +58,7 @@ class Population {
   at::Tensor logits(const at::Tensor& hidden);
 
   struct Scores {
-    at::Tensor loss;  ///< [M, R] cross-entropy, fp32, nats
+    at::Tensor loss;  ///< [M] cross-entropy, fp32, nats, the mean over rows
     at::Tensor hits;  ///< [M, R] bool, whether the label has the largest logit
   };
   /// The logits' scores for labels [M, R] int64, without the logits in fp32.

@@ -60,8 +60,6 @@ PopulationAdamW::PopulationAdamW(std::vector<nn::Parameter> parameters, std::int
     const double decay = parameters_[slice.parameter].weight_decay ? weight_decay : 0;
     decay_of[f].insert(decay_of[f].end(), static_cast<std::size_t>(slice.rows), static_cast<float>(decay));
   });
-  std::vector<std::vector<std::int64_t>> rows_of(static_cast<std::size_t>(members));
-  std::int64_t all_rows = 0;
   for (std::size_t f = 0; f < flats_.size(); ++f) {
     Flat& flat = flats_[f];
     const auto rows = static_cast<std::int64_t>(member_of[f].size());
@@ -71,7 +69,6 @@ PopulationAdamW::PopulationAdamW(std::vector<nn::Parameter> parameters, std::int
     flat.second = at::zeros({rows, flat.width}, options);
     flat.member = at::tensor(member_of[f], at::kLong).to(options.device());
     flat.weight_decay = at::tensor(decay_of[f]).to(options).unsqueeze(1);
-    for (const std::int64_t member : member_of[f]) rows_of[static_cast<std::size_t>(member)].push_back(all_rows++);
     std::int64_t row = 0;
     for (const std::size_t index : flat.parameters) {
       at::Tensor& value = parameters_[index].value;
@@ -82,36 +79,69 @@ PopulationAdamW::PopulationAdamW(std::vector<nn::Parameter> parameters, std::int
       row += taken;
     }
   }
-  std::size_t most = 0;
-  for (const auto& rows : rows_of) most = std::max(most, rows.size());
-  std::vector<std::int64_t> table;
-  for (auto& rows : rows_of) {
-    rows.resize(most, all_rows);
-    table.insert(table.end(), rows.begin(), rows.end());
+  if (kernels::fits_cuda_adamw(flats_[0].value)) make_runs();
+}
+
+void PopulationAdamW::make_runs() {
+  std::vector<std::vector<std::int64_t>> tables(flats_.size()), runs_of(static_cast<std::size_t>(members_));
+  runs_.resize(flats_.size());
+  std::int64_t all = 0;
+  std::size_t parameter = parameters_.size(), place = 0;  // of the slice before: none; its place in its flat
+  std::int64_t begin = 0;                                 // of the slice in its parameter
+  for_each_slice([&](std::size_t f, const Slice& slice) {
+    std::vector<std::int64_t>& table = tables[f];
+    if (slice.parameter != parameter) {
+      parameter = slice.parameter;
+      place = runs_[f].first_of.size();
+      runs_[f].first_of.push_back(static_cast<std::int64_t>(table.size() / 4));
+      begin = 0;
+    }
+    const std::int64_t count = slice.rows * flats_[f].width, to = slice.row * flats_[f].width;
+    for (std::int64_t i = 0; i < count; i += kernels::kGradientRun) {
+      table.insert(table.end(), {static_cast<std::int64_t>(place) % kernels::kGradientsAtOnce, begin + i, to + i,
+                                 std::min(kernels::kGradientRun, count - i)});
+      runs_of[static_cast<std::size_t>(slice.member)].push_back(all++);
+    }
+    begin += count;
+  });
+  const at::Device device = flats_[0].value.device();
+  for (std::size_t f = 0; f < flats_.size(); ++f) {
+    runs_[f].first_of.push_back(static_cast<std::int64_t>(tables[f].size() / 4));
+    runs_[f].table = at::tensor(tables[f], at::kLong).view({-1, 4}).to(device);
   }
-  rows_of_member_ = at::tensor(table, at::kLong).to(parameters_[0].value.device()).view({members, -1});
+  std::size_t most = 0;
+  for (const auto& runs : runs_of) most = std::max(most, runs.size());
+  std::vector<std::int64_t> of_members;
+  for (auto& runs : runs_of) {
+    runs.resize(most, -1);
+    of_members.insert(of_members.end(), runs.begin(), runs.end());
+  }
+  runs_of_member_ = at::tensor(of_members, at::kLong).view({members_, -1}).to(device);
 }
 
 at::Tensor PopulationAdamW::take(const std::vector<at::Tensor>& gradients) {
   const at::NoGradGuard no_grad;
-  std::vector<at::Tensor> squares, parts;
+  if (kernels::fits_cuda_adamw(flats_[0].value)) {
+    std::vector<std::vector<at::Tensor>> given(flats_.size());
+    std::vector<at::Tensor> to;
+    for (std::size_t f = 0; f < flats_.size(); ++f) {
+      for (const std::size_t index : flats_[f].parameters) given[f].push_back(gradients[index]);
+      to.push_back(flats_[f].gradient = at::empty_like(flats_[f].value));
+    }
+    return kernels::cuda_take_gradients(runs_, given, to, runs_of_member_);
+  }
+  at::Tensor squares = at::zeros({members_}, flats_[0].value.options().dtype(at::kDouble));
   for (Flat& flat : flats_) {
-    parts.clear();
+    std::vector<at::Tensor> parts;
     for (const std::size_t index : flat.parameters) {
       const at::Tensor& gradient = gradients[index];
       parts.push_back(gradient.defined() ? gradient.reshape({-1, flat.width})
                                          : at::zeros_like(parameters_[index].value).view({-1, flat.width}));
     }
     flat.gradient = at::cat(parts);
+    squares.index_add_(0, flat.member, flat.gradient.square().sum(1, false, at::kDouble));
   }
-  if (kernels::fits_cuda_adamw(flats_[0].value)) {
-    std::vector<at::Tensor> all;
-    for (const Flat& flat : flats_) all.push_back(flat.gradient);
-    return kernels::cuda_member_norms(all, rows_of_member_);
-  }
-  for (const Flat& flat : flats_) squares.push_back(flat.gradient.square().sum(1));
-  squares.push_back(at::zeros({1}, squares[0].options()));
-  return at::cat(squares).index_select(0, rows_of_member_.flatten()).view_as(rows_of_member_).sum(1).sqrt();
+  return squares.sqrt().to(at::kFloat);
 }
 
 std::array<double, 2> PopulationAdamW::bias_corrections(std::int64_t step) {

@@ -55,11 +55,13 @@ class PopulationAdamW {
   struct Slice;
   template <class Use>
   void for_each_slice(const Use& use) const;
+  void make_runs();
 
   std::vector<nn::Parameter> parameters_;
   std::int64_t members_ = 0;
   std::vector<Flat> flats_;
-  at::Tensor rows_of_member_;  ///< [M, most rows]: rows of all flats, one after the other; the last one is an empty row
+  std::vector<kernels::GradientRuns> runs_;  ///< of each flat; on a GPU alone
+  at::Tensor runs_of_member_;                ///< [M, most]
 };
 
 }  // namespace plait::proxy

@@ -148,11 +148,11 @@ Load Trainer::step(std::int64_t step) {
 
 void Trainer::run(Load load) {
   const Batch batch = task_.make(keys_, plan_.batch, load, Split::train);
-  const at::Tensor loss = score(batch).loss.mean(-1);  // [M]
+  const at::Tensor loss = score(batch).loss;  // [M]
   const at::Tensor norm = optimiser_.take(torch::autograd::grad({loss.sum()}, leaves_, {}, false, false, true));
 
   const at::NoGradGuard no_grad;
-  alive_.logical_and_(loss.isfinite()).logical_and_(norm.isfinite());
+  alive_.logical_and_((loss + norm).isfinite());
   loss_sum_.add_(loss.detach());
   optimiser_.apply((plan_.clip / (norm + 1e-6)).clamp_max(1.0), learning_rates_ * scalars_[0], alive_,
                    scalars_.narrow(0, 1, 2));
@@ -187,7 +187,7 @@ std::vector<TestScore> Trainer::test(Load load) {
     const at::Tensor keys = batch_keys(seeds_, static_cast<std::uint64_t>(i), Split::test, device_);
     const Batch batch = task_.make(keys, batch_size, load, Split::test);
     const auto [loss, hit] = score(batch);
-    losses.add_(loss.to(at::kDouble).mean(-1));
+    losses.add_(loss);
     hits.add_(hit.to(at::kDouble).mean(-1));
     candidates = batch.candidates;
   }
