@@ -10,8 +10,10 @@
 /// Returns 0, or 1 after writing to `message` which CUDA call failed and why.
 extern "C" {
 
+enum { PLAIT_CROSS_ENTROPY_CLASSES = 32768 };  ///< at most
+
 struct PlaitCrossEntropy {
-  std::int64_t rows, classes;  ///< R, V
+  std::int64_t rows, classes;  ///< R, V, a multiple of 8
   void* logits;                ///< [R, V]; replaced by the loss's gradient times d_loss, unless that is 0
   const std::int64_t* labels;  ///< [R], 0 to V - 1
   float d_loss;

@@ -11,7 +11,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kLogitsAtOnce = std::int64_t{1} << 24;  // 32 MiB: they stay in the cache of a large GPU
+constexpr std::int64_t kLogitsAtOnce = std::int64_t{1} << 27;  // 256 MiB
 
 /// x, weight and labels dense, x bf16.
 struct CudaLinearCrossEntropy : torch::autograd::Function<CudaLinearCrossEntropy> {
@@ -75,7 +75,9 @@ struct CudaLinearCrossEntropy : torch::autograd::Function<CudaLinearCrossEntropy
 }  // namespace
 
 CrossEntropy linear_cross_entropy(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels) {
-  if (on_kernels(x) && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && weight.size(1) % 8 == 0) {
+  const std::int64_t classes = weight.size(1);
+  if (on_kernels(x) && x.scalar_type() == at::kBFloat16 && has_kernel_type(weight) && classes % 8 == 0 &&
+      classes <= PLAIT_CROSS_ENTROPY_CLASSES) {
     const bool with_gradients = at::GradMode::is_enabled() && (x.requires_grad() || weight.requires_grad());
     const auto result = CudaLinearCrossEntropy::apply(dense(x), dense(weight), labels.contiguous(), with_gradients);
     return {result[0], result[1]};

@@ -8,6 +8,17 @@ constexpr int kThreads = 512, kClasses = 32, kEach = 8;
 constexpr int kTile = kThreads * kEach;  // tokens that a block reads at a time
 constexpr int kListed = kTile + 1024;
 
+/// A thread copies a pack of a row.
+__global__ void __launch_bounds__(kThreads) embedding(PlaitEmbedding p) {
+  const int packs = static_cast<int>(p.width / 4);
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  const std::int64_t row = i / packs;
+  if (row >= p.tokens) return;
+  const std::int64_t at = blockIdx.y * p.tokens + row, c = i % packs * 4;
+  const std::int64_t from = (blockIdx.y * p.classes + p.token[at]) * p.width + c;
+  *reinterpret_cast<float4*>(p.y + at * p.width + c) = *reinterpret_cast<const float4*>(p.weight + from);
+}
+
 struct Found {
   int token, of_class;
 };
@@ -101,8 +112,23 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
 }  // namespace
 }  // namespace plait::kernels::cuda
 
-extern "C" int plait_embedding_gradient(const PlaitEmbeddingGradient* p, CUstream_st* stream, char* text,
-                                        std::size_t text_bytes) {
+extern "C" {
+
+int plait_embedding(const PlaitEmbedding* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+  using namespace plait::kernels::cuda;
+  const Message message{text, text_bytes};
+  if (p->width < 4 || p->width % 4 != 0) {
+    return message.say("embedding: width is %lld; multiples of 4 are supported", static_cast<long long>(p->width));
+  }
+  if (p->members * p->tokens == 0) return 0;
+  const std::int64_t threads = p->tokens * (p->width / 4);
+  embedding<<<dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads), static_cast<unsigned>(p->members)),
+              kThreads, 0, stream>>>(*p);
+  if (const cudaError_t e = cudaGetLastError()) return message.failed("embedding", e);
+  return 0;
+}
+
+int plait_embedding_gradient(const PlaitEmbeddingGradient* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   using namespace plait::kernels::cuda;
   const Message message{text, text_bytes};
   if (p->width != 32 && p->width != 64 && p->width != 128 && p->width != 256) {
@@ -114,3 +140,5 @@ extern "C" int plait_embedding_gradient(const PlaitEmbeddingGradient* p, CUstrea
   constexpr int kShared = kListed * static_cast<int>(sizeof(Found)) + kThreads * kClasses * 4;
   return launch(embedding_gradient, "embedding_gradient", blocks, kThreads, kShared, *p, stream, message);
 }
+
+}  // extern "C"

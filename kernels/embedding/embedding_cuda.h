@@ -5,10 +5,19 @@
 
 #include "kernels/common/cuda_types.h"
 
-/// The gradient of an embedding on NVIDIA GPUs of compute capability 8.0 and above: part of libplait_cuda.so. Pointers
+/// An embedding and its gradient on NVIDIA GPUs of compute capability 8.0 and above: part of libplait_cuda.so. Pointers
 /// are device memory, dense and row-major in the given shape. Nothing is allocated and nothing waits; sums are in a
-/// fixed order. Returns 0, or 1 after writing to `message` what was refused, or which CUDA call failed and why.
+/// fixed order. Functions return 0, or 1 after writing to `message` what was refused, or which CUDA call failed and
+/// why.
 extern "C" {
+
+struct PlaitEmbedding {
+  std::int64_t members, tokens, classes, width;  ///< M, N, V, D, a multiple of 4
+  const std::int64_t* token;                     ///< [M, N], 0 to V - 1
+  const float* weight;                           ///< [M, V, D]
+  float* y;                                      ///< [M, N, D], rows of the weight by token
+};
+int plait_embedding(const PlaitEmbedding* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
 
 struct PlaitEmbeddingGradient {
   std::int64_t members, tokens, classes, width;  ///< M, N < 2^31, V, D of 32, 64, 128 or 256

@@ -15,15 +15,28 @@ at::Tensor look_up(const at::Tensor& weight, const at::Tensor& tokens) {
   return at::embedding(weight.flatten(0, 1), tokens + first);
 }
 
+/// Both dense.
 struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& weight, const at::Tensor& tokens) {
     context->save_for_backward({tokens});
     context->saved_data["classes"] = weight.size(1);
-    return look_up(weight, tokens);
+    std::vector<std::int64_t> sizes = tokens.sizes().vec();
+    sizes.push_back(weight.size(2));
+    const at::Tensor y = at::empty(sizes, weight.options());
+    PlaitEmbedding arguments{};
+    arguments.members = weight.size(0);
+    arguments.tokens = tokens.numel() / weight.size(0);
+    arguments.classes = weight.size(1);
+    arguments.width = weight.size(2);
+    arguments.token = tokens.const_data_ptr<std::int64_t>();
+    arguments.weight = numbers(weight);
+    arguments.y = numbers(y);
+    enqueue(cuda_library().embedding, arguments, weight.device());
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
-    const at::Tensor tokens = context->get_saved_variables()[0].contiguous(), dy = dense(gradients[0]);
+    const at::Tensor tokens = context->get_saved_variables()[0], dy = dense(gradients[0]);
     PlaitEmbeddingGradient arguments{};
     arguments.members = tokens.size(0);
     arguments.tokens = tokens.numel() / tokens.size(0);
@@ -45,7 +58,7 @@ at::Tensor embedding(const at::Tensor& weight, const at::Tensor& tokens) {
   const bool fits = on_kernels(weight) && weight.scalar_type() == at::kFloat &&
                     tokens.numel() < (std::int64_t{1} << 31) &&
                     (width == 32 || width == 64 || width == 128 || width == 256);
-  return fits ? CudaEmbedding::apply(weight, tokens) : look_up(weight, tokens);
+  return fits ? CudaEmbedding::apply(dense(weight), tokens.contiguous()) : look_up(weight, tokens);
 }
 
 }  // namespace plait::kernels

@@ -80,20 +80,22 @@ struct CudaNorm : torch::autograd::Function<CudaNorm> {
   }
 };
 
-/// x, y and weight dense, weight fp32. Gives sum and normed.
+/// x, y and weight dense, weight fp32. Gives sum, x itself without y, and normed.
 struct CudaNormedSum : torch::autograd::Function<CudaNormedSum> {
-  static variable_list forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& y,
-                               const at::Tensor& weight, double eps) {
-    const at::ScalarType type = y.scalar_type();
+  static variable_list forward(AutogradContext* context, const at::Tensor& x, const std::optional<at::Tensor>& y,
+                               const at::Tensor& weight, double eps, at::ScalarType type) {
     PlaitNorm arguments = norm_of(x, weight, {}, static_cast<double>(x.size(-1)), eps, PLAIT_NO_ACTIVATION, type);
-    const at::Tensor sum = at::empty_like(x), normed = at::empty_like(y);
-    arguments.add = data(y);
-    arguments.sum = data(sum);
+    const at::Tensor sum = y ? at::empty_like(x) : x, normed = at::empty_like(x, x.options().dtype(type));
+    if (y) {
+      arguments.add = data(*y);
+      arguments.sum = data(sum);
+    }
     arguments.y = data(normed);
     enqueue(cuda_library().norm_forward, arguments, x.device());
     context->save_for_backward({sum, weight});
     context->saved_data["eps"] = eps;
     context->saved_data["type"] = static_cast<std::int64_t>(type);
+    context->saved_data["adds"] = y.has_value();
     context->set_materialize_grads(false);
     return {sum, normed};
   }
@@ -104,13 +106,15 @@ struct CudaNormedSum : torch::autograd::Function<CudaNormedSum> {
     const auto type = static_cast<at::ScalarType>(context->saved_data["type"].toInt());
     PlaitNorm arguments = norm_of(sum, weight, {}, static_cast<double>(sum.size(-1)),
                                   context->saved_data["eps"].toDouble(), PLAIT_NO_ACTIVATION, type);
-    const at::Tensor d_add = at::empty_like(sum, sum.options().dtype(type)), d_sum = dense(gradients[0]);
-    const at::Tensor dy = gradients[1].defined() ? dense(gradients[1]) : at::zeros_like(d_add);
+    const at::TensorOptions of_type = sum.options().dtype(type);
+    const at::Tensor d_add = context->saved_data["adds"].toBool() ? at::empty_like(sum, of_type) : at::Tensor();
+    const at::Tensor d_sum = dense(gradients[0]);
+    const at::Tensor dy = gradients[1].defined() ? dense(gradients[1]) : at::zeros_like(sum, of_type);
     arguments.dy = data(dy);
     arguments.d_sum = data(d_sum);
     arguments.d_add = data(d_add);
     const auto [dx, dweight] = norm_backward(arguments, sum, weight);
-    return {dx, d_add, dweight, {}};
+    return {dx, d_add, dweight, {}, {}};
   }
 };
 
@@ -207,7 +211,7 @@ at::Tensor cuda_norm(const at::Tensor& x, const at::Tensor& weight, const at::Te
 
 NormedSum cuda_normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
                           at::ScalarType dtype) {
-  const auto result = CudaNormedSum::apply(dense(x), dense(y.to(dtype)), dense(weight.to(at::kFloat)), eps);
+  const auto result = CudaNormedSum::apply(dense(x), given(dense(y)), dense(weight.to(at::kFloat)), eps, dtype);
   return {result[0], result[1]};
 }
 

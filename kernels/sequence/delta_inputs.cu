@@ -12,6 +12,7 @@ constexpr int kStretch = 32;   // tokens that a thread walks through
 constexpr int kThreads = 128;  // of a block, at most
 constexpr float kEps = 1e-6f;  // of the l2 norm
 constexpr int kGateThreads = 256;
+constexpr std::int64_t kBlocksAtOnce = 132 * 5;  // that a large GPU holds: each takes as many stretches as the others
 
 __host__ __device__ std::int64_t channels_of(const PlaitDeltaInputs& p) {
   return 2 * p.heads * p.key_dim + p.value_heads * p.value_dim;
@@ -34,7 +35,7 @@ int lines_of(const PlaitDeltaInputs& p) { return kThreads / lanes_of(p); }
 
 std::int64_t blocks_of(const PlaitDeltaInputs& p) {
   const std::int64_t stretches = p.batch * divide_up(p.tokens, kStretch);
-  return std::clamp<std::int64_t>(kBlocksWanted / (p.members * slices_of(p)), 1, divide_up(stretches, lines_of(p)));
+  return std::clamp<std::int64_t>(kBlocksAtOnce / (p.members * slices_of(p)), 1, divide_up(stretches, lines_of(p)));
 }
 
 std::int64_t gate_blocks_of(const PlaitDeltaInputs& p) {

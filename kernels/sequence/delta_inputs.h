@@ -15,7 +15,7 @@ struct DeltaShape {
 
   std::int64_t channels() const { return 2 * heads * key_dim + value_heads * value_dim; }  ///< D, of q, k and v
   std::int64_t columns() const { return channels() + (decays ? 2 : 1) * value_heads; }     ///< with the gates'
-  std::int64_t padded_columns() const { return (columns() + 7) / 8 * 8; }                  ///< C
+  std::int64_t padded_columns() const { return (columns() + 15) / 16 * 16; }  ///< C: rows begin at 32 bytes
 };
 
 struct DeltaInputs {

@@ -22,9 +22,10 @@ Shape shape_of(const PlaitNorm& p) {
   return {lanes, each};
 }
 
-/// Blocks of one member; each takes every so manieth group of rows.
-std::int64_t blocks_of(const PlaitNorm& p) {
-  return std::clamp<std::int64_t>(kBlocksWanted / p.members, 1, divide_up(p.rows, kThreads / shape_of(p).lanes));
+/// Blocks of one member, as many as a large GPU holds at once; each takes every so manieth group of rows.
+std::int64_t blocks_of(const PlaitNorm& p, bool backward) {
+  const std::int64_t at_once = 132 * (backward ? 3 : 6);
+  return std::clamp<std::int64_t>(at_once / p.members, 1, divide_up(p.rows, kThreads / shape_of(p).lanes));
 }
 
 __device__ float sum_over_lanes(float x, int lanes) {
@@ -152,7 +153,7 @@ int launch_norm(const PlaitNorm& p, cudaStream_t stream, const Message& message)
   const Shape shape = shape_of(p);
   const auto run = [&](void (*kernel)(PlaitNorm, int)) {
     const auto shared = kBackward ? static_cast<std::size_t>(kThreads / shape.lanes * p.width) * sizeof(float) : 0;
-    const dim3 blocks(static_cast<unsigned>(blocks_of(p)), static_cast<unsigned>(p.members));
+    const dim3 blocks(static_cast<unsigned>(blocks_of(p, kBackward)), static_cast<unsigned>(p.members));
     kernel<<<blocks, kThreads, shared, stream>>>(p, shape.lanes);
     if (const cudaError_t e = cudaGetLastError()) return message.failed("norm", e);
     return 0;
@@ -176,7 +177,7 @@ int norm(const PlaitNorm& p, cudaStream_t stream, const Message& message) {
 
 extern "C" {
 
-std::int64_t plait_norm_partials(const PlaitNorm* p) { return plait::kernels::cuda::blocks_of(*p); }
+std::int64_t plait_norm_partials(const PlaitNorm* p) { return plait::kernels::cuda::blocks_of(*p, true); }
 
 int plait_norm_forward(const PlaitNorm* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   return plait::kernels::cuda::norm<false>(*p, stream, {text, text_bytes});

@@ -230,11 +230,10 @@ at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double eps, s
 
 NormedSum normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
                      at::ScalarType dtype) {
-  if (!y.defined()) return {x, rms_norm(x, weight, eps, dtype)};
-  if (fits_cuda_norm(x) && y.sizes() == x.sizes() && y.scalar_type() == dtype &&
+  if (fits_cuda_norm(x) && (!y.defined() || (y.sizes() == x.sizes() && y.scalar_type() == dtype)) &&
       (dtype == x.scalar_type() || dtype == at::kBFloat16))
     return cuda_normed_sum(x, y, weight, eps, dtype);
-  const at::Tensor sum = x + y;
+  const at::Tensor sum = y.defined() ? x + y : x;
   return {sum, rms_norm(sum, weight, eps, dtype)};
 }
 

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# tests/gpu/run.sh DIR: every test that needs an NVIDIA GPU, from the binaries in DIR, then the same kernels under
+# compute-sanitizer's memcheck and racecheck; ends with a line each. Needs PyTorch 2.11 with CUDA for python3, for its
+# libraries. Without a GPU the tests are skipped, in words.
+set -uo pipefail
+bin=${1:?tests/gpu/run.sh DIR}
+
+torch=$(python3 -c 'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null) || torch=
+if [ -n "$torch" ]; then
+  # What CUDA builds of PyTorch link is in packages beside it.
+  export LD_LIBRARY_PATH="$bin:$torch/lib:$(find "$torch/../nvidia" -maxdepth 3 -name lib -type d 2>/dev/null | tr '\n' ':')${LD_LIBRARY_PATH:-}"
+fi
+if nvidia-smi -L >/dev/null 2>&1; then
+  gpu=$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader | head -n 1)
+else
+  gpu=
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+summary=()
+failed=0
+
+# check NAME COMMAND...: runs it, shows what it says when it fails, and keeps a line.
+check() {
+  local name=$1 begin=$SECONDS status=0
+  shift
+  printf '== %s\n' "$name" >&2
+  "$@" >"$log" 2>&1 || status=$?
+  local said
+  said=$(grep -aoE '(PASSED|SKIPPED) +\] [0-9]+ tests?|[0-9]+ FAILED TESTS?|(ERROR|RACECHECK) SUMMARY: .*' "$log" | tr -d ']' | tr -s ' ' | tr '\n' ';')
+  if [ $status -ne 0 ]; then
+    tail -n 60 "$log" >&2
+    failed=1
+  fi
+  summary+=("$(printf '%-44s %s, %d s: %s' "$name" "$([ $status -eq 0 ] && echo passed || echo "FAILED ($status)")" $((SECONDS - begin)) "${said%;}")")
+}
+
+check "operators beside the recurrence in fp64" "$bin/test_kernels_cuda"
+check "operators beside the CPU, whole steps" "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*'
+if [ -n "$gpu" ] && command -v compute-sanitizer >/dev/null; then
+  for tool in memcheck racecheck; do
+    check "$tool: delta rule, all head dims" compute-sanitizer --tool $tool --error-exitcode 9 \
+      "$bin/test_kernels_cuda" --gtest_filter='*AgreesForEveryHeadDim*'
+    check "$tool: the other operators" compute-sanitizer --tool $tool --error-exitcode 9 \
+      "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*Agree*:GpuTest.*AreThose*:GpuTest.AdamW*'
+  done
+fi
+
+printf '\n%s\n' "${gpu:-no NVIDIA GPU here: the tests that need one were skipped}"
+printf '%s\n' "${summary[@]}"
+if [ -n "$gpu" ] && ! command -v compute-sanitizer >/dev/null; then echo "compute-sanitizer is not here: nothing ran under it"; fi
+exit $failed
