@@ -35,6 +35,7 @@ CudaLibrary load() {
   find(out.adamw, "plait_adamw");
   find(out.random_words, "plait_random_words");
   find(out.sort_rows, "plait_sort_rows");
+  find(out.distinct, "plait_distinct");
   find(out.embedding, "plait_embedding");
   find(out.embedding_gradient, "plait_embedding_gradient");
   find(out.part_sums, "plait_part_sums");

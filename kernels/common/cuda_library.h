@@ -23,6 +23,7 @@ struct CudaLibrary {
   decltype(&plait_adamw) adamw = nullptr;
   decltype(&plait_random_words) random_words = nullptr;
   decltype(&plait_sort_rows) sort_rows = nullptr;
+  decltype(&plait_distinct) distinct = nullptr;
   decltype(&plait_embedding) embedding = nullptr;
   decltype(&plait_embedding_gradient) embedding_gradient = nullptr;
   decltype(&plait_part_sums) part_sums = nullptr;

@@ -28,6 +28,12 @@ __device__ inline float inverse(float x) {
   return y;
 }
 
+__device__ inline float inverse_root(float x) {
+  float y;
+  asm("rsqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 template <int kCount, class E>
 __device__ inline Pack<E, kCount> pack_at(const E* from) {
   return *reinterpret_cast<const Pack<E, kCount>*>(from);

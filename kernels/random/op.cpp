@@ -57,4 +57,29 @@ at::Tensor row_order(const at::Tensor& x) {
   return fits_cuda_sort(x) ? cuda_sort(x, true) : x.argsort(std::int64_t{-1});
 }
 
+at::Tensor distinct(const at::Tensor& x, std::int64_t range, std::int64_t count) {
+  const std::int64_t m = x.size(-1);
+  if (fits_cuda_sort(x) && x.scalar_type() == at::kLong && range < (std::int64_t{1} << 31) && x.dim() == 3 &&
+      x.stride(2) == 1 && x.stride(0) == x.size(1) * x.stride(1)) {
+    const at::Tensor out = at::empty({x.size(0), x.size(1), count}, x.options());
+    PlaitDistinct arguments{};
+    arguments.rows = x.size(0) * x.size(1);
+    arguments.width = m;
+    arguments.stride = x.stride(1);
+    arguments.range = range;
+    arguments.count = count;
+    arguments.x = x.const_data_ptr<std::int64_t>();
+    arguments.values = out.mutable_data_ptr<std::int64_t>();
+    enqueue(cuda_library().distinct, arguments, x.device());
+    return out;
+  }
+  // Value and place are packed into one number so that sorting needs no second gather.
+  const at::Tensor packed = sorted_rows((x.remainder(range) * m).add_(at::arange(m, x.options())));
+  const at::Tensor value = packed.div(m, "floor");
+  const at::Tensor place = packed - value * m;
+  const at::Tensor repeats = value.narrow(-1, 1, m - 1).eq(value.narrow(-1, 0, m - 1));
+  place.narrow(-1, 1, m - 1).add_(repeats, m);
+  return sorted_rows(place.mul_(range).add_(value)).narrow(-1, 0, count).remainder(range);
+}
+
 }  // namespace plait::kernels

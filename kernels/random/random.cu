@@ -1,3 +1,5 @@
+#include <cstdint>
+
 #include "kernels/common/launch.cuh"
 #include "kernels/random/mix.h"
 #include "kernels/random/random_cuda.h"
@@ -5,7 +7,7 @@
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 256, kWidest = 1024;
+constexpr int kThreads = 256, kWidest = 1024, kMostEach = kWidest / kThreads;
 
 __global__ void __launch_bounds__(kThreads) random_words(PlaitRandomWords p) {
   const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
@@ -25,16 +27,9 @@ __device__ std::uint64_t ordered(std::uint64_t bits, bool is_double) {
   return is_double && (bits & kSign) != 0 ? ~bits : bits ^ kSign;
 }
 
-/// A block sorts a row, filled up to a power of two: a bitonic network (Batcher 1968).
-__global__ void sort_rows(PlaitSortRows p, int filled) {
-  __shared__ std::uint64_t keys[kWidest];
-  __shared__ int places[kWidest];
-  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * p.width;
-  const auto* const x = static_cast<const std::uint64_t*>(p.x) + first;
-  for (int i = static_cast<int>(threadIdx.x); i < filled; i += static_cast<int>(blockDim.x)) {
-    keys[i] = i < p.width ? ordered(x[i], p.of_doubles) : ~std::uint64_t{0};
-    places[i] = i;
-  }
+/// Sorts pairs of keys[i] and places[i], filled of them, a power of two, by a whole block: a bitonic network (Batcher
+/// 1968). The order of equal keys is that of their places.
+__device__ void sort_pairs(std::uint64_t* keys, int* places, int filled) {
   for (int length = 2; length <= filled; length *= 2) {
     for (int apart = length / 2; apart > 0; apart /= 2) {
       __syncthreads();
@@ -52,10 +47,72 @@ __global__ void sort_rows(PlaitSortRows p, int filled) {
     }
   }
   __syncthreads();
+}
+
+/// A block is a row, filled up to a power of two.
+__global__ void sort_rows(PlaitSortRows p, int filled) {
+  __shared__ std::uint64_t keys[kWidest];
+  __shared__ int places[kWidest];
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * p.width;
+  const auto* const x = static_cast<const std::uint64_t*>(p.x) + first;
+  for (int i = static_cast<int>(threadIdx.x); i < filled; i += static_cast<int>(blockDim.x)) {
+    keys[i] = i < p.width ? ordered(x[i], p.of_doubles) : ~std::uint64_t{0};
+    places[i] = i;
+  }
+  sort_pairs(keys, places, filled);
   for (int i = static_cast<int>(threadIdx.x); i < p.width; i += static_cast<int>(blockDim.x)) {
     if (p.values != nullptr) p.values[first + i] = static_cast<std::int64_t>(keys[i] ^ kSign);
     if (p.order != nullptr) p.order[first + i] = places[i];
   }
+}
+
+/// A block is a row. Sorted by value, a repeat stands behind its like; sorted by place again, repeats last.
+__global__ void distinct(PlaitDistinct p, int filled) {
+  __shared__ std::uint64_t keys[kWidest];
+  __shared__ int places[kWidest];
+  const std::int64_t* const x = p.x + blockIdx.x * p.stride;
+  const int width = static_cast<int>(p.width), thread = static_cast<int>(threadIdx.x),
+            threads = static_cast<int>(blockDim.x);
+  for (int i = thread; i < filled; i += threads) {
+    keys[i] = i < width ? static_cast<std::uint64_t>(x[i] % p.range) : ~std::uint64_t{0};
+    places[i] = i;
+  }
+  sort_pairs(keys, places, filled);
+  std::uint64_t value[kMostEach], rank[kMostEach];
+#pragma unroll
+  for (int e = 0; e < kMostEach; ++e) {
+    const int i = thread + e * threads;
+    if (i >= filled) break;
+    const bool repeat = i > 0 && keys[i] == keys[i - 1];
+    value[e] = keys[i];
+    rank[e] = static_cast<std::uint64_t>(places[i] + (repeat ? width : 0));
+  }
+  __syncthreads();
+#pragma unroll
+  for (int e = 0; e < kMostEach; ++e) {
+    const int i = thread + e * threads;
+    if (i >= filled) break;
+    keys[i] = i < width ? rank[e] : ~std::uint64_t{0};
+    places[i] = static_cast<int>(value[e]);  // no two ranks are equal
+  }
+  sort_pairs(keys, places, filled);
+  for (int i = thread; i < p.count; i += threads) p.values[blockIdx.x * p.count + i] = places[i];
+}
+
+/// A power of two that holds a row, and the threads that sort it.
+struct Network {
+  int filled = 2;
+  unsigned threads;
+
+  explicit Network(std::int64_t width) {
+    while (filled < width) filled *= 2;
+    threads = static_cast<unsigned>(filled / 2 < 32 ? 32 : filled / 2 > kThreads ? kThreads : filled / 2);
+  }
+};
+
+int refuse_width(const char* name, std::int64_t width, const Message& message) {
+  if (width >= 1 && width <= kWidest) return 0;
+  return message.say("%s: the width is %lld; 1 to %d are supported", name, static_cast<long long>(width), kWidest);
 }
 
 }  // namespace
@@ -75,16 +132,27 @@ int plait_random_words(const PlaitRandomWords* p, CUstream_st* stream, char* tex
 int plait_sort_rows(const PlaitSortRows* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   using namespace plait::kernels::cuda;
   const Message message{text, text_bytes};
-  if (p->width < 1 || p->width > kWidest) {
-    return message.say("sort_rows: the width is %lld; 1 to %d are supported", static_cast<long long>(p->width),
-                       kWidest);
+  if (refuse_width("sort_rows", p->width, message)) return 1;
+  if (p->rows == 0) return 0;
+  const Network network(p->width);
+  sort_rows<<<static_cast<unsigned>(p->rows), network.threads, 0, stream>>>(*p, network.filled);
+  if (const cudaError_t e = cudaGetLastError()) return message.failed("sort_rows", e);
+  return 0;
+}
+
+int plait_distinct(const PlaitDistinct* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+  using namespace plait::kernels::cuda;
+  const Message message{text, text_bytes};
+  if (refuse_width("distinct", p->width, message)) return 1;
+  if (p->range < 1 || p->range > INT32_MAX || p->count > p->width) {
+    return message.say("distinct: %lld of %lld below %lld; a count up to the width and ranges below 2^31 are supported",
+                       static_cast<long long>(p->count), static_cast<long long>(p->width),
+                       static_cast<long long>(p->range));
   }
   if (p->rows == 0) return 0;
-  int filled = 2;
-  while (filled < p->width) filled *= 2;
-  const int threads = filled / 2 < 32 ? 32 : filled / 2 > kThreads ? kThreads : filled / 2;
-  sort_rows<<<static_cast<unsigned>(p->rows), static_cast<unsigned>(threads), 0, stream>>>(*p, filled);
-  if (const cudaError_t e = cudaGetLastError()) return message.failed("sort_rows", e);
+  const Network network(p->width);
+  distinct<<<static_cast<unsigned>(p->rows), network.threads, 0, stream>>>(*p, network.filled);
+  if (const cudaError_t e = cudaGetLastError()) return message.failed("distinct", e);
   return 0;
 }
 

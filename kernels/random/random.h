@@ -17,4 +17,8 @@ at::Tensor sorted_rows(const at::Tensor& x);
 /// Places [..., n] int64 that put each row of x, int64 or fp64, in ascending order.
 at::Tensor row_order(const at::Tensor& x);
 
+/// The first `count` different ones of each row's x % range, in the order in which they stand: x [..., n] int64, none
+/// negative, -> [..., count]. A row that has fewer ends in repeats.
+at::Tensor distinct(const at::Tensor& x, std::int64_t range, std::int64_t count);
+
 }  // namespace plait::kernels

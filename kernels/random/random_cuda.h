@@ -29,4 +29,14 @@ struct PlaitSortRows {
 };
 int plait_sort_rows(const PlaitSortRows* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
 
+/// The first `count` different ones of each row's x % range, in the order in which they stand; a row that has fewer
+/// ends in repeats. Rows of 1 to 1024.
+struct PlaitDistinct {
+  std::int64_t rows, width, stride;  ///< R, n, numbers from row to row
+  std::int64_t range, count;         ///< below 2^31; at most n
+  const std::int64_t* x;             ///< [R, n], not negative
+  std::int64_t* values;              ///< [R, count]
+};
+int plait_distinct(const PlaitDistinct* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
+
 }  // extern "C"

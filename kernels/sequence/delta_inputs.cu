@@ -8,11 +8,11 @@
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kStretch = 32;   // tokens that a thread walks through
+constexpr int kStretch = 64;   // tokens that a thread walks through
 constexpr int kThreads = 128;  // of a block, at most
+constexpr int kSummed = 2;     // tokens that the forward pass sums together
 constexpr float kEps = 1e-6f;  // of the l2 norm
 constexpr int kGateThreads = 256;
-constexpr std::int64_t kBlocksAtOnce = 132 * 5;  // that a large GPU holds: each takes as many stretches as the others
 
 __host__ __device__ std::int64_t channels_of(const PlaitDeltaInputs& p) {
   return 2 * p.heads * p.key_dim + p.value_heads * p.value_dim;
@@ -33,9 +33,10 @@ int lanes_of(const PlaitDeltaInputs& p) { return static_cast<int>(channels_of(p)
 
 int lines_of(const PlaitDeltaInputs& p) { return kThreads / lanes_of(p); }
 
-std::int64_t blocks_of(const PlaitDeltaInputs& p) {
-  const std::int64_t stretches = p.batch * divide_up(p.tokens, kStretch);
-  return std::clamp<std::int64_t>(kBlocksAtOnce / (p.members * slices_of(p)), 1, divide_up(stretches, lines_of(p)));
+/// As many as a large GPU holds at once: each takes as many stretches as the others.
+std::int64_t blocks_of(const PlaitDeltaInputs& p, bool backward) {
+  const std::int64_t stretches = p.batch * divide_up(p.tokens, kStretch), at_once = 132 * (backward ? 4 : 8);
+  return std::clamp<std::int64_t>(at_once / (p.members * slices_of(p)), 1, divide_up(stretches, lines_of(p)));
 }
 
 std::int64_t gate_blocks_of(const PlaitDeltaInputs& p) {
@@ -141,22 +142,29 @@ __global__ void __launch_bounds__(kThreads, 6) inputs_forward(PlaitDeltaInputs p
     Ahead<E> ahead_u(u + at.first * p.columns, p.columns, at.count);
     const auto take_turn = [&](int turn, auto inside) {
 #pragma unroll
-      for (int place = 0; place < kRing; ++place) {
-        ahead_u.template next<inside.value>(past[place], place);
-        float y[kPack], squares[1] = {};
+      for (int at_once = 0; at_once < kRing; at_once += kSummed) {
+        float y[kSummed][kPack], squares[kSummed] = {};
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-          y[j] = activated(PLAIT_SWISH, taps.apply(past, place, j)).value;
-          squares[0] += y[j] * y[j];
-        }
-        if (norms) {
-          sum_over_head(squares, head_lanes);
-          const float r = rsqrtf(squares[0] + kEps);
+        for (int i = 0; i < kSummed; ++i) {
+          const int place = at_once + i;
+          ahead_u.template next<inside.value>(past[place], place);
 #pragma unroll
-          for (int j = 0; j < kPack; ++j) y[j] *= normed ? r : 1.0f;
+          for (int j = 0; j < kPack; ++j) {
+            y[i][j] = activated(PLAIT_SWISH, taps.apply(past, place, j)).value;
+            squares[i] += y[i][j] * y[i][j];
+          }
         }
-        if (inside.value || turn + place < at.count) write(out, y);
-        out += to.stride;
+        if (norms) sum_over_head(squares, head_lanes);
+#pragma unroll
+        for (int i = 0; i < kSummed; ++i) {
+          if (norms) {
+            const float r = normed ? inverse_root(squares[i] + kEps) : 1.0f;
+#pragma unroll
+            for (int j = 0; j < kPack; ++j) y[i][j] *= r;
+          }
+          if (inside.value || turn + at_once + i < at.count) write(out, y[i]);
+          out += to.stride;
+        }
       }
     };
     // Inside, the tokens asked for are there.
@@ -168,7 +176,7 @@ __global__ void __launch_bounds__(kThreads, 6) inputs_forward(PlaitDeltaInputs p
 }
 
 template <class E, int W>
-__global__ void __launch_bounds__(kThreads, 4) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
+__global__ void __launch_bounds__(kThreads, 3) inputs_backward(PlaitDeltaInputs p, int head_lanes) {
   const std::int64_t c = (blockIdx.z * blockDim.x + threadIdx.x) * kPack, channels = channels_of(p),
                      member = blockIdx.y;
   const Taps<W> taps(p.weight, nullptr, member * channels + c);
@@ -187,33 +195,41 @@ __global__ void __launch_bounds__(kThreads, 4) inputs_backward(PlaitDeltaInputs 
     Ahead<E> ahead_u(u + at.first * p.columns, p.columns, fed);
     Ahead<E> ahead_d(all_d + (at.sequence + at.first) * to.stride, to.stride, fed);
     const auto take_turn = [&](int turn, auto inside) {
+      // The windows still hold the turn before.
+      float x[kRing][kPack], d_y[kRing][kPack], y[kRing][kPack], slopes[kRing][kPack];
+      float sums[2 * kRing] = {};  // of squares, and along y
+#pragma unroll
+      for (int place = 0; place < kRing; ++place) {
+        ahead_u.template next<inside.value>(x[place], place);
+        ahead_d.template next<inside.value>(d_y[place], place);
+#pragma unroll
+        for (int j = 0; j < kPack; ++j) {
+          float z = 0.0f;
+#pragma unroll
+          for (int s = 0; s < W; ++s) z += taps.weight[s][j] * (s <= place ? x[place - s][j] : past[back(place, s)][j]);
+          const Activated silu = activated(PLAIT_SWISH, z);
+          y[place][j] = silu.value;
+          slopes[place][j] = silu.slope;
+          sums[2 * place] += y[place][j] * y[place][j];
+          sums[2 * place + 1] += y[place][j] * d_y[place][j];
+        }
+      }
+      if (norms) sum_over_head(sums, head_lanes);
 #pragma unroll
       for (int place = 0; place < kRing; ++place) {
         const int t = turn + place;
-        float y[kPack], d_y[kPack], slopes[kPack];
-        ahead_u.template next<inside.value>(past[place], place);
-        ahead_d.template next<inside.value>(d_y, place);
-#pragma unroll
-        for (int j = 0; j < kPack; ++j) {
-          const Activated silu = activated(PLAIT_SWISH, taps.apply(past, place, j));
-          y[j] = silu.value;
-          slopes[j] = silu.slope;
-        }
         if (norms) {
-          float sums[2] = {};  // of squares, and along y
+          const float r = normed ? inverse_root(sums[2 * place] + kEps) : 1.0f;
+          const float rra = normed ? r * r * sums[2 * place + 1] : 0.0f;
 #pragma unroll
-          for (int j = 0; j < kPack; ++j) {
-            sums[0] += y[j] * y[j];
-            sums[1] += y[j] * d_y[j];
-          }
-          sum_over_head(sums, head_lanes);
-          const float r = normed ? rsqrtf(sums[0] + kEps) : 1.0f, rra = normed ? r * r * sums[1] : 0.0f;
-#pragma unroll
-          for (int j = 0; j < kPack; ++j) d_y[j] = r * (d_y[j] - y[j] * rra);
+          for (int j = 0; j < kPack; ++j) d_y[place][j] = r * (d_y[place][j] - y[place][j] * rra);
         }
         // Zero where the gradient is: from `fed` on.
 #pragma unroll
-        for (int j = 0; j < kPack; ++j) dz[place][j] = d_y[j] * slopes[j];
+        for (int j = 0; j < kPack; ++j) {
+          past[place][j] = x[place][j];
+          dz[place][j] = d_y[place][j] * slopes[place][j];
+        }
         if (inside.value || t < at.count) {
 #pragma unroll
           for (int j = 0; j < kPack; ++j) {
@@ -325,7 +341,7 @@ int inputs_of(const PlaitDeltaInputs& p, cudaStream_t stream, const Message& mes
   if (p.members * p.batch * p.tokens == 0) return 0;
   const std::int64_t channels = channels_of(p);
   const auto run = [&](void (*kernel)(PlaitDeltaInputs, int)) {
-    const dim3 blocks(static_cast<unsigned>(blocks_of(p)), static_cast<unsigned>(p.members),
+    const dim3 blocks(static_cast<unsigned>(blocks_of(p, kBackward)), static_cast<unsigned>(p.members),
                       static_cast<unsigned>(slices_of(p)));
     const dim3 threads(static_cast<unsigned>(lanes_of(p)), static_cast<unsigned>(lines_of(p)));
     const auto shared = kBackward ? threads.x * threads.y * kPack * sizeof(float) : 0;
@@ -355,7 +371,7 @@ int inputs(const PlaitDeltaInputs& p, cudaStream_t stream, const Message& messag
 extern "C" {
 
 std::int64_t plait_delta_inputs_weight_partials(const PlaitDeltaInputs* p) {
-  return plait::kernels::cuda::blocks_of(*p);
+  return plait::kernels::cuda::blocks_of(*p, true);
 }
 std::int64_t plait_delta_inputs_gate_partials(const PlaitDeltaInputs* p) {
   return plait::kernels::cuda::gate_blocks_of(*p);

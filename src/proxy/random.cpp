@@ -80,15 +80,8 @@ std::int64_t distinct_words(std::int64_t n, std::int64_t count) {
 at::Tensor distinct(const at::Tensor& words, std::int64_t n, std::int64_t count) {
   if (count > n) throw std::logic_error("distinct: more numbers asked than there are");
   if (!draws_with_replacement(n, count)) return permutation(words).narrow(-1, 0, count);
-  // The first `count` different ones of m independent draws; fewer than `count` among 2 count + 8 of n >= 4 count do
-  // not happen. Draw and place are packed into one number so that sorting needs no second gather.
-  const std::int64_t m = words.size(-1);
-  const at::Tensor packed = kernels::sorted_rows((uniform_index(words, n) * m).add_(at::arange(m, words.options())));
-  const at::Tensor value = packed.div(m, "floor");
-  const at::Tensor place = packed - value * m;
-  const at::Tensor repeats = value.narrow(-1, 1, m - 1).eq(value.narrow(-1, 0, m - 1));
-  place.narrow(-1, 1, m - 1).add_(repeats, m);
-  return kernels::sorted_rows(place.mul_(n).add_(value)).narrow(-1, 0, count).remainder(n);
+  // Fewer than `count` different ones among 2 count + 8 draws of n >= 4 count do not happen.
+  return kernels::distinct(words, n, count);
 }
 
 at::Tensor distinct_power_law(const at::Tensor& words, double power, std::int64_t count) {

@@ -16,38 +16,35 @@ else
   gpu=
 fi
 
+echo "${gpu:-no NVIDIA GPU here: the tests that need one are skipped}"
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-summary=()
 failed=0
 
-# check NAME COMMAND...: runs it, shows what it says when it fails, and keeps a line.
+# check NAME COMMAND...: a line for what it ran; all that it said when it fails.
 check() {
-  local name=$1 begin=$SECONDS status=0
+  local name=$1 begin=$SECONDS status=0 said
   shift
-  printf '== %s\n' "$name" >&2
   "$@" >"$log" 2>&1 || status=$?
-  local said
-  said=$(grep -aoE '(PASSED|SKIPPED) +\] [0-9]+ tests?|[0-9]+ FAILED TESTS?|(ERROR|RACECHECK) SUMMARY: .*' "$log" | tr -d ']' | tr -s ' ' | tr '\n' ';')
   if [ $status -ne 0 ]; then
-    tail -n 60 "$log" >&2
     failed=1
+    tail -n 60 "$log" >&2
   fi
-  summary+=("$(printf '%-44s %s, %d s: %s' "$name" "$([ $status -eq 0 ] && echo passed || echo "FAILED ($status)")" $((SECONDS - begin)) "${said%;}")")
+  said=$(grep -aoE '(PASSED|SKIPPED) +\] [0-9]+ tests?|[0-9]+ FAILED TESTS?|(ERROR|RACECHECK) SUMMARY: .*' "$log" | tr -d ']' | tr -s ' ' | tr '\n' ';')
+  printf '%-42s %s, %d s: %s\n' "$name" "$([ $status -eq 0 ] && echo passed || echo "FAILED ($status)")" $((SECONDS - begin)) "${said%;}"
 }
 
-check "operators beside the recurrence in fp64" "$bin/test_kernels_cuda"
+check "delta rule beside the recurrence in fp64" "$bin/test_kernels_cuda"
 check "operators beside the CPU, whole steps" "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*'
-if [ -n "$gpu" ] && command -v compute-sanitizer >/dev/null; then
-  for tool in memcheck racecheck; do
-    check "$tool: delta rule, all head dims" compute-sanitizer --tool $tool --error-exitcode 9 \
-      "$bin/test_kernels_cuda" --gtest_filter='*AgreesForEveryHeadDim*'
-    check "$tool: the other operators" compute-sanitizer --tool $tool --error-exitcode 9 \
-      "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*Agree*:GpuTest.*AreThose*:GpuTest.AdamW*'
-  done
+if [ -z "$gpu" ]; then exit $failed; fi
+if ! command -v compute-sanitizer >/dev/null; then
+  echo "compute-sanitizer is not here: nothing ran under it"
+  exit $failed
 fi
-
-printf '\n%s\n' "${gpu:-no NVIDIA GPU here: the tests that need one were skipped}"
-printf '%s\n' "${summary[@]}"
-if [ -n "$gpu" ] && ! command -v compute-sanitizer >/dev/null; then echo "compute-sanitizer is not here: nothing ran under it"; fi
+for tool in memcheck racecheck; do
+  check "$tool: delta rule" compute-sanitizer --tool $tool --error-exitcode 9 \
+    "$bin/test_kernels_cuda" --gtest_filter='*AgreesForEveryHeadDim/bf16'
+  check "$tool: the other operators" compute-sanitizer --tool $tool --error-exitcode 9 \
+    "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*Agree*:GpuTest.*AreThose*:GpuTest.AdamW*'
+done
 exit $failed

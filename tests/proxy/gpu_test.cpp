@@ -264,6 +264,15 @@ TEST_F(GpuTest, RandomWordsAndOrdersAreThoseOfTheCpu) {
     for (const at::Tensor& from : {x, x.to(at::kDouble).log1p_().nan_to_num_(-1).add_(at::arange(width, at::kDouble))})
       EXPECT_TRUE(kernels::row_order(from.to(device)).to(at::kCPU).equal(from.argsort(std::int64_t{-1})));
   }
+  // Many repeats and few; a part of a wider tensor.
+  for (const auto& [width, range] :
+       {std::pair<std::int64_t, std::int64_t>{1, 5}, {40, 20}, {136, 4095}, {1024, 1 << 20}}) {
+    SCOPED_TRACE(width);
+    const at::Tensor x = words.bitwise_and(INT64_MAX).view({3, 1, 3000}).narrow(2, 7, width);
+    EXPECT_TRUE(kernels::distinct(x.to(device), range, width).to(at::kCPU).equal(kernels::distinct(x, range, width)));
+    const at::Tensor wide = words.bitwise_and(INT64_MAX).to(device).view({3, 1, 3000}).narrow(2, 7, width);
+    EXPECT_TRUE(kernels::distinct(wide, range, width).to(at::kCPU).equal(kernels::distinct(x, range, width)));
+  }
 }
 
 TEST_F(GpuTest, EmbeddingsAgreeWithTheCpuAndTheirGradientsRepeat) {
