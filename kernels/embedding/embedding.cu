@@ -1,12 +1,10 @@
-#include <cstdint>
-
 #include "kernels/common/launch.cuh"
 #include "kernels/embedding/embedding_cuda.h"
 
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 512, kClasses = 64, kEach = 16;
+constexpr int kThreads = 512, kClasses = 32, kEach = 8;
 constexpr int kTile = kThreads * kEach;  // tokens that a block reads at a time
 constexpr int kListed = kTile + 1024;
 
@@ -21,9 +19,9 @@ __global__ void __launch_bounds__(kThreads) embedding(PlaitEmbedding p) {
   *reinterpret_cast<float4*>(p.y + at * p.width + c) = *reinterpret_cast<const float4*>(p.weight + from);
 }
 
-/// A token and which of kClasses it is.
-using Found = std::uint32_t;
-constexpr std::int64_t kMostTokens = (std::int64_t{1} << 32) / kClasses;
+struct Found {
+  int token, of_class;
+};
 
 /// A block is kClasses classes of a member. It reads all tokens and lists, in an order of its own, where its classes
 /// stand; then every so manieth of the list is summed by as many threads as there are columns.
@@ -48,12 +46,12 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
 #pragma unroll
       for (int j = 0; j < kBatch; ++j) {
         const int at = i + j * lines;
-        x[j] = at < listed ? dy[static_cast<std::int64_t>(list[at] / kClasses) * p.width] : 0.0f;
+        x[j] = at < listed ? dy[static_cast<std::int64_t>(list[at].token) * p.width] : 0.0f;
       }
 #pragma unroll
       for (int j = 0; j < kBatch; ++j) {
         const int at = i + j * lines;
-        if (at < listed) mine[list[at] % kClasses * width] += x[j];
+        if (at < listed) mine[list[at].of_class * width] += x[j];
       }
     }
     listed = 0;
@@ -93,8 +91,7 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
     }
 #pragma unroll
     for (int i = 0; i < kEach; ++i)
-      if (of_class[i] >= 0)
-        list[at++] = static_cast<Found>(tile + i * kThreads + thread) * kClasses + static_cast<Found>(of_class[i]);
+      if (of_class[i] >= 0) list[at++] = {static_cast<int>(tile) + i * kThreads + thread, of_class[i]};
     listed += all;
     if (listed > kListed - kTile) {
       add_listed();
@@ -134,10 +131,6 @@ int plait_embedding(const PlaitEmbedding* p, CUstream_st* stream, char* text, st
 int plait_embedding_gradient(const PlaitEmbeddingGradient* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
   using namespace plait::kernels::cuda;
   const Message message{text, text_bytes};
-  if (p->tokens > kMostTokens) {
-    return message.say("embedding_gradient: tokens are %lld; up to %lld are supported",
-                       static_cast<long long>(p->tokens), static_cast<long long>(kMostTokens));
-  }
   if (p->width != 32 && p->width != 64 && p->width != 128 && p->width != 256) {
     return message.say("embedding_gradient: width is %lld; 32, 64, 128 and 256 are supported",
                        static_cast<long long>(p->width));

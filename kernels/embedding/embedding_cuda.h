@@ -20,7 +20,7 @@ struct PlaitEmbedding {
 int plait_embedding(const PlaitEmbedding* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
 
 struct PlaitEmbeddingGradient {
-  std::int64_t members, tokens, classes, width;  ///< M, N up to 2^26, V, D of 32, 64, 128 or 256
+  std::int64_t members, tokens, classes, width;  ///< M, N < 2^31, V, D of 32, 64, 128 or 256
   const std::int64_t* token;                     ///< [M, N], 0 to V - 1
   const float* dy;                               ///< [M, N, D]
   float* d_weight;                               ///< [M, V, D], sums of the rows of dy by token

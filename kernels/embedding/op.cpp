@@ -56,7 +56,7 @@ struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
 at::Tensor embedding(const at::Tensor& weight, const at::Tensor& tokens) {
   const std::int64_t width = weight.size(2);
   const bool fits = on_kernels(weight) && weight.scalar_type() == at::kFloat &&
-                    tokens.numel() <= (std::int64_t{1} << 26) &&
+                    tokens.numel() < (std::int64_t{1} << 31) &&
                     (width == 32 || width == 64 || width == 128 || width == 256);
   return fits ? CudaEmbedding::apply(dense(weight), tokens.contiguous()) : look_up(weight, tokens);
 }
