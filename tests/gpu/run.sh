@@ -46,7 +46,9 @@ for tool in memcheck racecheck; do
   sanitizer=(compute-sanitizer --tool $tool --kernel-name kernel_substring=plait --error-exitcode 9)
   check "$tool: delta rule" "${sanitizer[@]}" \
     "$bin/test_kernels_cuda" --gtest_filter='*AgreesForEveryHeadDim/bf16'
+  # cuBLAS's products, which cross-entropy needs, raise a hardware exception under racecheck.
+  but=$([ $tool = racecheck ] && echo ':-*CrossEntropy*')
   check "$tool: the other operators" "${sanitizer[@]}" \
-    "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*Agree*:GpuTest.*AreThose*:GpuTest.AdamW*'
+    "$bin/test_proxy_trainer" --gtest_filter="GpuTest.*Agree*:GpuTest.*AreThose*:GpuTest.AdamW*$but"
 done
 exit $failed
