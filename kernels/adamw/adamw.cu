@@ -21,7 +21,7 @@ __device__ float sum_over_block(float x) {
 /// A block is a run.
 __global__ void __launch_bounds__(kThreads) take_gradients(PlaitTakeGradients p) {
   const std::int64_t* const run = p.run + blockIdx.x * 4;
-  const float* const from = p.gradients[run[0]];
+  const float* const from = p.gradients[run[0] - p.first];
   const std::int64_t begin = run[1], to = run[2], count = run[3];
   float sum = 0.0f;
 #pragma unroll 8

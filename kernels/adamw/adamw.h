@@ -13,11 +13,10 @@ namespace plait::kernels {
 bool fits_cuda_adamw(const at::Tensor& value);
 
 constexpr std::int64_t kGradientRun = 8192;  ///< numbers that a run has at most
-constexpr std::int64_t kGradientsAtOnce = 64;
 
 /// Where the gradients of a buffer go, in runs that are of one member and one gradient.
 struct GradientRuns {
-  at::Tensor table;  ///< [n, 4] int64: gradient modulo kGradientsAtOnce, begin there, begin in the buffer, count
+  at::Tensor table;                    ///< [n, 4] int64: gradient, begin there, begin in the buffer, count
   std::vector<std::int64_t> first_of;  ///< the first run of each gradient, and n
 };
 

@@ -11,10 +11,11 @@
 extern "C" {
 
 /// Copies gradients side by side and sums squares, in runs of numbers that are of one member and one gradient.
-constexpr int PLAIT_GRADIENTS_AT_ONCE = 64;
+enum { PLAIT_GRADIENTS_AT_ONCE = 64 };  ///< at most
 struct PlaitTakeGradients {
   std::int64_t runs;
-  const std::int64_t* run;  ///< [runs, 4]: which of `gradients`, where it begins there, where it goes, how many
+  const std::int64_t* run;                          ///< [runs, 4]: gradient, begin there, begin in `to`, count
+  std::int64_t first;                               ///< the gradient that gradients[0] is
   const float* gradients[PLAIT_GRADIENTS_AT_ONCE];  ///< null is zeros
   float* to;
   float* squares;  ///< [runs], sums of squares

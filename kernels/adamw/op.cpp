@@ -5,8 +5,6 @@
 
 namespace plait::kernels {
 
-static_assert(kGradientsAtOnce == PLAIT_GRADIENTS_AT_ONCE);
-
 bool fits_cuda_adamw(const at::Tensor& value) { return on_kernels(value) && value.scalar_type() == at::kFloat; }
 
 at::Tensor cuda_take_gradients(std::span<const GradientRuns> runs, std::span<const std::vector<at::Tensor>> gradients,
@@ -18,11 +16,12 @@ at::Tensor cuda_take_gradients(std::span<const GradientRuns> runs, std::span<con
   float* squares_there = numbers(squares);
   for (std::size_t f = 0; f < runs.size(); ++f) {
     const GradientRuns& of = runs[f];
-    for (std::size_t i = 0; i < gradients[f].size(); i += kGradientsAtOnce) {
-      const std::size_t end = std::min<std::size_t>(i + kGradientsAtOnce, gradients[f].size());
+    for (std::size_t i = 0; i < gradients[f].size(); i += PLAIT_GRADIENTS_AT_ONCE) {
+      const std::size_t end = std::min<std::size_t>(i + PLAIT_GRADIENTS_AT_ONCE, gradients[f].size());
       PlaitTakeGradients arguments{};
       arguments.runs = of.first_of[end] - of.first_of[i];
       arguments.run = of.table.const_data_ptr<std::int64_t>() + 4 * of.first_of[i];
+      arguments.first = static_cast<std::int64_t>(i);
       std::vector<at::Tensor> held;
       for (std::size_t j = i; j < end; ++j)
         arguments.gradients[j - i] = numbers(held.emplace_back(dense(gradients[f][j])));

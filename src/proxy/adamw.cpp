@@ -86,20 +86,19 @@ void PopulationAdamW::make_runs() {
   std::vector<std::vector<std::int64_t>> tables(flats_.size()), runs_of(static_cast<std::size_t>(members_));
   runs_.resize(flats_.size());
   std::int64_t all = 0;
-  std::size_t parameter = parameters_.size(), place = 0;  // of the slice before: none; its place in its flat
-  std::int64_t begin = 0;                                 // of the slice in its parameter
+  std::size_t parameter = parameters_.size();  // of the slice before: none
+  std::int64_t place = 0, begin = 0;           // the parameter's in its flat, the slice's in its parameter
   for_each_slice([&](std::size_t f, const Slice& slice) {
     std::vector<std::int64_t>& table = tables[f];
     if (slice.parameter != parameter) {
       parameter = slice.parameter;
-      place = runs_[f].first_of.size();
+      place = static_cast<std::int64_t>(runs_[f].first_of.size());
       runs_[f].first_of.push_back(static_cast<std::int64_t>(table.size() / 4));
       begin = 0;
     }
     const std::int64_t count = slice.rows * flats_[f].width, to = slice.row * flats_[f].width;
     for (std::int64_t i = 0; i < count; i += kernels::kGradientRun) {
-      table.insert(table.end(), {static_cast<std::int64_t>(place) % kernels::kGradientsAtOnce, begin + i, to + i,
-                                 std::min(kernels::kGradientRun, count - i)});
+      table.insert(table.end(), {place, begin + i, to + i, std::min(kernels::kGradientRun, count - i)});
       runs_of[static_cast<std::size_t>(slice.member)].push_back(all++);
     }
     begin += count;
