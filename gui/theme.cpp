@@ -18,7 +18,12 @@ namespace {
 constexpr float kFontSize = 16;
 
 // Kept in the font atlas of the context that is current: no global state beside Dear ImGui's own.
-constexpr int kBold = 1;
+constexpr int kBold = 1, kCode = 2;
+
+ImFont* font(int index) {
+  const ImFontAtlas* atlas = ImGui::GetIO().Fonts;
+  return atlas->Fonts.Size > index ? atlas->Fonts[index] : nullptr;
+}
 
 ImVec4 vec(report::Colour c, double alpha = 1) {
   return {static_cast<float>(c.red) / 255, static_cast<float>(c.green) / 255, static_cast<float>(c.blue) / 255,
@@ -85,7 +90,7 @@ void apply_theme(report::Theme theme, double scale) {
   style.ScrollbarSize = 12;
   style.ScrollbarRounding = 6;
   style.WindowBorderSize = 1;
-  style.FrameBorderSize = 0;
+  style.FrameBorderSize = 1;
   style.TabBarOverlineSize = 2;
   style.DockingSeparatorSize = 3;
   style.WindowMenuButtonPosition = ImGuiDir_None;
@@ -179,10 +184,8 @@ void load_fonts() {
   }
 }
 
-ImFont* bold_font() {
-  const ImFontAtlas* atlas = ImGui::GetIO().Fonts;
-  return atlas->Fonts.Size > kBold ? atlas->Fonts[kBold] : nullptr;
-}
+ImFont* bold_font() { return font(kBold); }
+ImFont* code_font() { return font(kCode); }
 
 ImU32 line_colour(std::size_t index) {
   // Okabe and Ito's set, without the colours that vanish on a white or black ground.

@@ -22,6 +22,7 @@ void apply_theme(report::Theme theme, double scale);
 /// Inter where the build found it, else DejaVu Sans. Called once per context.
 void load_fonts();
 ImFont* bold_font();
+ImFont* code_font();  ///< every letter as wide
 
 /// Pixels of a length that is meant for scale 1.
 float px(float length);

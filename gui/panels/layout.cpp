@@ -34,7 +34,8 @@ void draw_header(State& state, const app::WhatIf::Answer& answer) {
   }
   const float buttons =
       ImGui::CalcTextSize("PinUndoRedo").x + 6 * ImGui::GetStyle().FramePadding.x + 2 * ImGui::GetStyle().ItemSpacing.x;
-  ImGui::SameLine(std::max(ImGui::GetCursorPosX() + px(60), ImGui::GetWindowWidth() - buttons - px(12)));
+  ImGui::SameLine();
+  ImGui::SetCursorPosX(ImGui::GetCursorPosX() + std::max(0.0F, ImGui::GetContentRegionAvail().x - buttons));
   if (ImGui::SmallButton("Pin")) state.pin();
   hint("Set this layout aside for Compare and Context sweep (P)");
   ImGui::SameLine();

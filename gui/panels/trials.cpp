@@ -57,7 +57,7 @@ void draw_trials(State& state) {
   ImGui::TableSetupColumn("class", ImGuiTableColumnFlags_NoSort);
   const std::size_t objectives = state.results()->spec.objectives.size();
   for (std::size_t k = 0; k < metrics.size(); ++k) {
-    const bool hidden = k >= std::max<std::size_t>(objectives + 3, 6);
+    const bool hidden = k >= std::max<std::size_t>(objectives + 3, 6) && metrics[k].metric.name != "proxy_recall";
     ImGui::TableSetupColumn(
         metric_title(metrics[k].metric).c_str(),
         ImGuiTableColumnFlags_PreferSortDescending | (hidden ? ImGuiTableColumnFlags_DefaultHide : 0));

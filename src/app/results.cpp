@@ -67,24 +67,6 @@ bool measured(const search::Trial& trial) {
 
 bool is_baseline(const search::Trial& trial) { return trial.id.starts_with('b'); }
 
-/// Adds the measured scores to their trials, and a column for each metric that is new.
-void add_measurements(std::vector<search::Trial> measurements, StudyResults& results) {
-  for (const search::Trial& measurement : measurements) {
-    const std::string_view id = std::string_view(measurement.id).substr(1);
-    for (auto* list : {&results.trials, &results.baselines, &results.front}) {
-      const auto trial = std::ranges::find(*list, id, &search::Trial::id);
-      if (trial != list->end()) add_scores(measurement, *trial);
-    }
-  }
-  for (const search::Metric& metric : evaluate::proxy_metrics()) {
-    const bool known = std::ranges::find(results.metrics, metric.name, &search::Metric::name) != results.metrics.end();
-    const bool occurs =
-        std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
-    if (occurs && !known) results.metrics.push_back(metric);
-  }
-  results.measurements = std::move(measurements);
-}
-
 /// Curves that cannot be read are no reason to show nothing.
 void take_curves(const std::filesystem::path& folder, StudyResults& results) {
   try {
@@ -171,6 +153,23 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
   add_measurements(std::move(measured), results);
   if (!folder.empty() && results.finished) replace_file(folder / kResults, results_json(results));
   return results;
+}
+
+void add_measurements(std::vector<search::Trial> measurements, StudyResults& results) {
+  for (const search::Trial& measurement : measurements) {
+    const std::string_view id = std::string_view(measurement.id).substr(1);
+    for (auto* list : {&results.trials, &results.baselines, &results.front}) {
+      const auto trial = std::ranges::find(*list, id, &search::Trial::id);
+      if (trial != list->end()) add_scores(measurement, *trial);
+    }
+  }
+  for (const search::Metric& metric : evaluate::proxy_metrics()) {
+    const bool known = std::ranges::find(results.metrics, metric.name, &search::Metric::name) != results.metrics.end();
+    const bool occurs =
+        std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
+    if (occurs && !known) results.metrics.push_back(metric);
+  }
+  results.measurements = std::move(measurements);
 }
 
 FollowedResults::FollowedResults(std::filesystem::path folder)

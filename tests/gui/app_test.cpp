@@ -95,6 +95,22 @@ TEST_F(AppTest, EveryCommandRunsFromItsShortcutAndFromTheMenu) {
   EXPECT_GT(unmoved, 0u);
 }
 
+TEST_F(AppTest, TheSampleShowsWhatWasMeasuredOnItsLayouts) {
+  open();
+  const app::StudyResults& results = *app.state.results();
+  ASSERT_FALSE(results.measurements.empty());
+  for (const search::Trial& measurement : results.measurements) {
+    // A layout that moved means that gui/sample is to be made again: gui/README.md.
+    const search::Trial& trial = app::find_trial(results, measurement.id.substr(1));
+    EXPECT_EQ(trial.layout, measurement.layout) << measurement.id;
+    EXPECT_EQ(search::score(trial, "proxy_recall")->value, search::score(measurement, "proxy_recall")->value);
+  }
+  EXPECT_NE(app.state.table()->find("proxy_recall"), nullptr);
+  show("Learning");
+  EXPECT_FALSE(app.says("Nothing of this study was trained yet"));
+  EXPECT_EQ(app.state.learning_chart().lines.size(), results.curves.size());
+}
+
 TEST_F(AppTest, TheWholeRoundByMouseAndKeyboard) {
   open();
   // The recommended layout stands in the editor; the table's next row replaces it.
@@ -428,6 +444,76 @@ TEST_F(AppTest, ExportsAreWrittenAndCopied) {
   app.frame(3);
   ASSERT_TRUE(app.click("Export", "Copy"));
   EXPECT_NE(Headless::clipboard().find("model_type"), std::string::npos);
+}
+
+TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOfEach) {
+  // Trials of several linear mixers, which no target takes, and baselines of one.
+  StudyForm form;
+  form.strategy = "random";
+  form.budget = 20;
+  form.most_kinds = 0;
+  for (auto& [symbol, taken] : form.candidates) taken = true;
+  app.state.form = std::make_unique<StudyForm>(form);
+  run_command(*find_command("study.start"), app.state);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished && app.state.has_rows(); }));
+  app.frame(2);
+  ASSERT_TRUE(app.click("Trials", "0"));
+  app.state.set_filter("baseline");
+  app.frame(2);
+  ImGui::GetIO().AddKeyEvent(ImGuiMod_Ctrl, true);
+  ASSERT_TRUE(app.click("Trials", "Transformer"));
+  ASSERT_TRUE(app.click("Trials", "Gated DeltaNet"));
+  ImGui::GetIO().AddKeyEvent(ImGuiMod_Ctrl, false);
+  ASSERT_EQ(app.state.selection().size(), 3u);
+
+  // One of them is looked at, and the others stay selected.
+  show("Export");
+  EXPECT_TRUE(app.says("a fla model has one linear mixer"));
+  ASSERT_TRUE(app.click("Export", "study-b0"));
+  EXPECT_EQ(notation(), "*x24");
+  EXPECT_EQ(app.state.selection().size(), 3u);
+
+  const TempDir temp;
+  ASSERT_TRUE(app.click("Export", "Write all 3, a folder each..."));
+  ASSERT_TRUE(app.state.question);
+  app.state.question->answer(temp / "models");
+  app.state.question.reset();
+  EXPECT_EQ(last_message(),
+            "wrote 2 of 3 layouts for fla into " + (temp / "models").string() + "; Export says why not the others");
+  EXPECT_TRUE(app.says("written into " + (temp / "models" / "study-b1").string()));
+  EXPECT_FALSE(std::filesystem::exists(temp / "models" / "study-0"));
+  const std::filesystem::path config = temp / "models" / "study-b0" / "config.json";
+  EXPECT_NE(search::bytes_of(config).find("\"transformer\""), std::string::npos);
+
+  // Again into the same place: nothing is replaced, and the panel says of which.
+  search::write_bytes(config, "mine");
+  run_command(*find_command("file.export_selected"), app.state);
+  app.state.question->answer(temp / "models");
+  app.state.question.reset();
+  EXPECT_TRUE(app.says(config.string() + ": is there already"));
+  EXPECT_EQ(search::bytes_of(config), "mine");
+}
+
+TEST_F(AppTest, ABaselineStaysSelectedWhileTrialsAreAdded) {
+  const TempDir temp;
+  StudyForm form;
+  spec::Problems problems;
+  app.state.start(*form.study(problems), temp / "run", false);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished; }));
+  const std::filesystem::path journal = temp / "run" / "journal.jsonl";
+  const std::string whole = search::bytes_of(journal);
+  search::write_bytes(journal, whole.substr(0, whole.find('\n', whole.size() / 2) + 1));
+  app.state.open(temp / "run");
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::following; }));
+  const std::size_t before = app.state.table()->trials;
+  app.state.select_all({1, before}, false);
+  app.state.open_row(before);
+  ASSERT_EQ(app.state.row_name(app.state.current), "Transformer");
+  search::write_bytes(journal, whole);
+  ASSERT_TRUE(app.until([&] { return app.state.table()->trials > before; }));
+  EXPECT_EQ(app.state.selection(), (std::vector<std::size_t>{1, app.state.table()->trials}));
+  EXPECT_EQ(app.state.row_name(app.state.current), "Transformer");
+  EXPECT_TRUE(app.state.is_open(app.state.current));
 }
 
 TEST_F(AppTest, ASecondStudyLiesOverTheFirst) {
