@@ -90,7 +90,7 @@ void apply_theme(report::Theme theme, double scale) {
   style.ScrollbarSize = 12;
   style.ScrollbarRounding = 6;
   style.WindowBorderSize = 1;
-  style.FrameBorderSize = 1;
+  style.FrameBorderSize = 0;
   style.TabBarOverlineSize = 2;
   style.DockingSeparatorSize = 3;
   style.WindowMenuButtonPosition = ImGuiDir_None;
@@ -99,7 +99,7 @@ void apply_theme(report::Theme theme, double scale) {
   style.FontScaleMain = static_cast<float>(scale);
 
   const auto set = [&](ImGuiCol which, report::Colour c, double alpha = 1) { style.Colors[which] = vec(c, alpha); };
-  const report::Colour frame = mix(p.background, p.muted, dark ? 0.18 : 0.10);
+  const report::Colour frame = mix(p.background, p.muted, dark ? 0.24 : 0.16);
   const report::Colour chrome = mix(p.background, p.muted, dark ? 0.10 : 0.07);
   set(ImGuiCol_Text, p.ink);
   set(ImGuiCol_TextDisabled, p.muted);

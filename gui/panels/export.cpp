@@ -43,11 +43,16 @@ void draw_targets(State& state, const spec::ModelSpec& model) {
 /// files below.
 void draw_selected(State& state) {
   const std::vector<TrialExport>& exports = state.selected_exports();
-  const auto lines = static_cast<float>(std::min<std::size_t>(exports.size(), 6) + 1);
+  const float line = ImGui::GetTextLineHeight() + 2 * ImGui::GetStyle().CellPadding.y;
+  // Reasons take about three lines more. The files below want most of the room.
+  const auto refused =
+      std::ranges::count_if(exports, [](const TrialExport& each) { return !each.support.ok || !each.problem.empty(); });
+  const float wanted = line * static_cast<float>(1 + exports.size() + 3 * static_cast<std::size_t>(refused));
+  const float height = std::min(wanted, std::max(4 * line, 0.4F * ImGui::GetContentRegionAvail().y));
   if (!ImGui::BeginTable(
           "selected", 3,
           ImGuiTableFlags_RowBg | ImGuiTableFlags_ScrollY | ImGuiTableFlags_Resizable | ImGuiTableFlags_BordersOuterH,
-          {0, lines * (ImGui::GetTextLineHeight() + 2 * ImGui::GetStyle().CellPadding.y)})) {
+          {0, height})) {
     return;
   }
   ImGui::TableSetupScrollFreeze(0, 1);
@@ -69,7 +74,8 @@ void draw_selected(State& state) {
     if (!each.problem.empty()) {
       problem_text(each.problem);
     } else if (each.support.ok) {
-      muted_text(each.written.empty() ? "can be written" : "written into " + each.written.string());
+      muted_text(each.written.empty() ? "can be written" : "written");
+      if (!each.written.empty()) hint(each.written.string().c_str());
     }
   }
   ImGui::EndTable();
