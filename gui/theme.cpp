@@ -49,6 +49,7 @@ Colours make_colours(report::Theme theme) {
           .infeasible = colour(p.dominated, 0.3),
           .baseline = colour(p.baseline),
           .selection = colour(report::rgb(dark ? 0xf0e442 : 0xcc79a7)),
+          .overlay = line_colour(2),
           .better = colour(report::rgb(dark ? 0x3fbf9a : 0x00795a)),
           .worse = colour(p.baseline),
           .shade = colour(p.front, 0.07)};

@@ -11,8 +11,8 @@ ImU32 colour(report::Colour colour, double alpha = 1);
 
 /// Colours that follow the theme; the accents are those of the figures that plait writes.
 struct Colours {
-  ImU32 ink, muted, faint, grid, panel, front, study_front, dominated, infeasible, baseline, selection, better, worse,
-      shade;
+  ImU32 ink, muted, faint, grid, panel, front, study_front, dominated, infeasible, baseline, selection, overlay, better,
+      worse, shade;
 };
 const Colours& colours();
 

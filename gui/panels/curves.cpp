@@ -133,9 +133,10 @@ void draw_history(State& state) {
     plot_line(xs, ys, ink, px(2), steps.size() < 60);
   };
   if (!overlay.empty()) {
-    draw(overlay, colours().baseline);
+    draw(overlay, colours().overlay);
     line_names({{state.results()->spec.name, colours().front},
-                {state.overlay.results->spec.name + " (laid over)", colours().baseline}});
+                {state.overlay.results->spec.name + ", laid over; each scaled by its own trials", colours().overlay}},
+               true);
   }
   draw(history, colours().front);
   if (state.until != SIZE_MAX) {

@@ -310,7 +310,7 @@ void draw_legend(State& state, const Cloud& cloud) {
   entry(PointKind::baseline, "baseline", colours().baseline);
   if (state.overlay_cloud() != nullptr) {
     const ImVec2 at = ImGui::GetCursorScreenPos() + ImVec2(px(6), ImGui::GetTextLineHeight() / 2);
-    draw->AddCircle(at, px(4), colours().baseline, 0, px(1.5F));
+    draw->AddCircle(at, px(4), colours().overlay, 0, px(1.5F));
     ImGui::Dummy({px(12), ImGui::GetTextLineHeight()});
     ImGui::SameLine(0, px(2));
     muted_text("front of " + state.overlay.results->spec.name + ", laid over");
@@ -409,12 +409,8 @@ void draw_frontier(State& state) {
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   const ImU32 ground = ImGui::GetColorU32(ImGuiCol_WindowBg);
   ImPlot::PushPlotClipRect();
-  if (const Cloud* other = state.overlay_cloud()) {
-    draw_staircase(draw, *other, screen, colours().baseline, 0);
-    for (const std::uint32_t i : other->staircase) {
-      draw->AddCircle(screen.at(other->xs[i], other->ys[i]), px(4), colours().baseline, 0, px(1.5F));
-    }
-  }
+  const Cloud* other = state.overlay_cloud();
+  if (other != nullptr) draw_staircase(draw, *other, screen, colours().overlay, 0);
   if (state.view.staircase) draw_staircase(draw, cloud, screen, colours().front, colours().shade);
   if (cloud.size() >= kDensityFrom) {
     draw_density(draw, state, screen, colours().dominated);
@@ -435,6 +431,11 @@ void draw_frontier(State& state) {
       const bool dim = shown[row] == 0;
       const ImU32 ink = dim ? colours().infeasible : kind == PointKind::front ? colours().front : colours().baseline;
       draw_marker(draw, screen.at(cloud.xs[i], cloud.ys[i]), kind, y_column->source[row], px(4.5F), ink, ground);
+    }
+  }
+  if (other != nullptr) {
+    for (const std::uint32_t i : other->staircase) {
+      draw->AddCircle(screen.at(other->xs[i], other->ys[i]), px(5.5F), colours().overlay, 0, px(1.5F));
     }
   }
   const auto ring = [&](std::size_t row, float radius, ImU32 ink, float width) {

@@ -341,17 +341,25 @@ TEST_F(AppTest, FilesAreChosenInTheAppAndReplacedOnlyByThatWord) {
   const TempDir temp;
   std::filesystem::create_directory(temp / "views");
   app.state.picker_folder = temp / "";
-  for (const char* button : {"Save", "Replace"}) {
+  const std::filesystem::path file = temp / "views" / "front.csv";
+  const auto name_it = [&] {
     run_command(*find_command("file.csv"), app.state);
     app.frame(3);
     ASSERT_TRUE(app.says("views/"));
-    app.state.picker_name = "views/front.csv";
-    app.frame(2);
-    EXPECT_EQ(app.find("", "Save") == nullptr, std::string_view(button) == "Replace");
-    ASSERT_TRUE(app.click("", button));
-    EXPECT_FALSE(app.state.question);
-    EXPECT_GT(std::filesystem::file_size(temp / "views/front.csv"), 100u);
-  }
+    app.type("views/front.csv");
+    app.press(ImGuiKey_Enter);
+  };
+  name_it();
+  EXPECT_FALSE(app.state.question);
+  EXPECT_GT(std::filesystem::file_size(file), 100u);
+  search::write_bytes(file, "mine");
+  name_it();
+  ASSERT_TRUE(app.state.question);
+  EXPECT_EQ(search::bytes_of(file), "mine");
+  EXPECT_EQ(app.find("", "Save"), nullptr);
+  ASSERT_TRUE(app.click("", "Replace"));
+  EXPECT_FALSE(app.state.question);
+  EXPECT_GT(std::filesystem::file_size(file), 100u);
 }
 
 TEST_F(AppTest, ProxiesAreTrainedFromTheFormAndWhatTheyLearntIsShown) {
