@@ -164,6 +164,11 @@ State::~State() = default;
 
 // --- Words ---
 
+std::string grouped(std::string digits) {
+  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
+  return digits;
+}
+
 void State::say(std::string text) { messages.push_back({std::move(text), false, now_s_}); }
 void State::complain(std::string text) {
   if (!messages.empty() && messages.back().bad && messages.back().text == text) return;
@@ -689,7 +694,7 @@ void State::best_within() {
         if (next.reference.layers.empty()) next.reference = next.layout;
       });
       say(fmt::format("the best {} of all {} layouts inside the budgets", goal,
-                      results() ? results()->layouts : "legal"));
+                      results() ? grouped(results()->layouts) : "legal"));
     } else {
       say("no layout is inside the budgets");
     }

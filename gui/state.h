@@ -275,6 +275,9 @@ class State {
   double now_s_ = 0;
 };
 
+/// "100,663,291" of a count's digits.
+std::string grouped(std::string digits);
+
 /// Contexts of the sweep: 1K to 2M, doubling.
 const std::vector<spec::Dim>& sweep_contexts();
 

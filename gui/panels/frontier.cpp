@@ -200,6 +200,14 @@ void draw_density(ImDrawList* draw, State& state, const Screen& screen, ImU32 in
   }
 }
 
+/// Readable on whatever lies below.
+void draw_label(ImDrawList* draw, ImVec2 low, ImU32 ink, const std::string& text) {
+  const ImVec2 high = low + ImGui::CalcTextSize(text.c_str());
+  draw->AddRectFilled(low - ImVec2(px(2), 0), high + ImVec2(px(2), 0), ImGui::GetColorU32(ImGuiCol_WindowBg, 0.8F),
+                      px(3));
+  draw->AddText(low, ink, text.c_str());
+}
+
 /// Names of baselines and of the current point, moved up or down so that none lies on another.
 void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen& screen) {
   std::vector<std::pair<ImVec2, ImVec2>> taken;
@@ -218,9 +226,7 @@ void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen
       });
       if (!free) continue;
       taken.emplace_back(low, high);
-      const ImU32 halo = ImGui::GetColorU32(ImGuiCol_WindowBg, 0.8F);
-      draw->AddRectFilled(low - ImVec2(px(2), 0), high + ImVec2(px(2), 0), halo, px(3));
-      draw->AddText(low, ink, name.c_str());
+      draw_label(draw, low, ink, name);
       return;
     }
   };
@@ -455,7 +461,7 @@ void draw_frontier(State& state) {
       const ImVec2 p = screen.at(cloud.x.coordinate(x->second.value), cloud.y.coordinate(y->second.value));
       draw->AddLine(p - ImVec2(px(7), 0), p + ImVec2(px(7), 0), colours().ink, px(2));
       draw->AddLine(p - ImVec2(0, px(7)), p + ImVec2(0, px(7)), colours().ink, px(2));
-      draw->AddText(p + ImVec2(px(9), px(2)), colours().ink, "edited");
+      draw_label(draw, p + ImVec2(px(9), px(2)), colours().ink, "edited");
     }
   }
   if (state.view.names) draw_names(draw, state, cloud, screen);

@@ -22,12 +22,6 @@ std::string duration(double seconds) {
   return fmt::format("{:.1f} h", seconds / 3600);
 }
 
-/// "100,663,291"
-std::string grouped(std::string digits) {
-  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
-  return digits;
-}
-
 const char* phase_text(app::Phase phase) {
   switch (phase) {
     case app::Phase::empty: return "no study";
@@ -110,9 +104,11 @@ void draw_status(State& state) {
   }
 }
 
-/// What is wrong with the fields whose place in a study file starts with one of `paths`.
-void draw_problems(const spec::Problems& problems, std::initializer_list<std::string_view> paths) {
+/// What is wrong with the fields whose place in a study file starts with one of `paths`, but for those at `except`.
+void draw_problems(const spec::Problems& problems, std::initializer_list<std::string_view> paths,
+                   std::string_view except = {}) {
   for (const spec::Problem& problem : problems.list()) {
+    if (!except.empty() && problem.path.starts_with(except)) continue;
     if (std::ranges::none_of(paths, [&](std::string_view path) { return problem.path.starts_with(path); })) continue;
     problem_text(problem.message);
   }
@@ -198,8 +194,9 @@ void draw_form(State& state) {
   draw_problems(problems, {"hardware"});
   ImGui::InputText("Context", &form.context);
   hint("Tokens: 4096, 32k, 1M");
+  draw_problems(problems, {"workload.context"});
   ImGui::InputInt("Batch", &form.batch);
-  draw_problems(problems, {"workload"});
+  draw_problems(problems, {"workload"}, "workload.context");
   ImGui::InputInt("d_model", &form.d_model, 128, 1024);
   draw_problems(problems, {"model"});
   if (form.keep_space) {
