@@ -349,9 +349,8 @@ void draw_compare(State& state) {
         const bool better = (difference < 0) == (metric.direction == search::Direction::minimize);
         ImGui::SameLine();
         ImGui::PushStyleColor(ImGuiCol_Text, better ? colours().better : colours().worse);
-        ImGui::TextUnformatted(base != 0 && metric.unit != "1"
-                                   ? fmt::format("{:+.1f} %", 100 * difference / std::abs(base)).c_str()
-                                   : fmt::format("{:+.3f}", difference).c_str());
+        ImGui::TextUnformatted(base != 0 && metric.unit != "1" ? percent_text(difference / std::abs(base)).c_str()
+                                                               : fmt::format("{:+.3f}", difference).c_str());
         ImGui::PopStyleColor();
       }
     }

@@ -28,14 +28,12 @@ app::ExportSource source_of(State& state) {
   return source;
 }
 
-/// The targets, each with what stands in the way of the layout in the editor.
-void draw_targets(State& state, const spec::ModelSpec& model) {
+void draw_targets(State& state) {
   for (const interchange::Exporter& exporter : interchange::exporter_table()) {
     const std::string name(exporter.name);
     if (ImGui::RadioButton(name.c_str(), state.export_target == name)) state.export_target = name;
     ImGui::SameLine();
     muted_text(std::string(exporter.summary));
-    for (const std::string& reason : exporter.supports(model).reasons) problem_text(reason);
   }
 }
 
@@ -136,7 +134,7 @@ void draw_export(State& state) {
     return;
   }
   const app::ExportSource source = source_of(state);
-  draw_targets(state, source.model);
+  draw_targets(state);
   const interchange::Exporter* target = interchange::find_exporter(state.export_target);
   const std::size_t selected = state.selection().size();
   if (selected > 1) {
@@ -154,6 +152,7 @@ void draw_export(State& state) {
   ImGui::SameLine();
   muted_text(source.provenance.layout);
   const interchange::Support support = target->supports(source.model);
+  for (const std::string& reason : support.reasons) problem_text(reason);
   if (!support.ok) return;
   for (const std::string& note : support.notes) muted_text(note);
   if (ImGui::Button("Write into a folder...")) ask_export_folder(state);

@@ -52,7 +52,11 @@ void draw_trials(State& state) {
                                 ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_SortTristate;
   if (!ImGui::BeginTable("trials", columns, flags)) return;
   ImGui::TableSetupScrollFreeze(2, 1);
-  ImGui::TableSetupColumn("trial", ImGuiTableColumnFlags_None);
+  float names = ImGui::CalcTextSize("000000").x;  // baselines come last, and want to be read without widening
+  for (const search::Trial& baseline : state.results()->baselines) {
+    names = std::max(names, ImGui::CalcTextSize(baseline.name.c_str()).x);
+  }
+  ImGui::TableSetupColumn("trial", ImGuiTableColumnFlags_WidthFixed, std::min(names, px(140)));
   ImGui::TableSetupColumn("layout", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort, px(230));
   ImGui::TableSetupColumn("class", ImGuiTableColumnFlags_NoSort);
   const std::size_t objectives = state.results()->spec.objectives.size();

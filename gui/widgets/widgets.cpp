@@ -31,6 +31,10 @@ std::string value_text(const search::Scores& scores, const search::Metric& metri
   return at == scores.end() ? "-" : report::format_value(at->second.value, at->second.deviation, metric.unit);
 }
 
+std::string percent_text(double share) {
+  return std::abs(share) < 0.0005 ? fmt::format("{:+.1g} %", 100 * share) : fmt::format("{:+.1f} %", 100 * share);
+}
+
 void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU32 ink, float width, bool points) {
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   std::vector<ImVec2> path;

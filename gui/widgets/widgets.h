@@ -46,6 +46,8 @@ void draw_model_graph(const spec::Layout& layout, std::size_t& selected);
 /// "0.596 ± 0.021"; a dash when there is nothing.
 std::string value_text(const app::TrialTable::Column& column, std::size_t row);
 std::string value_text(const search::Scores& scores, const search::Metric& metric);
+/// "+12.5 %" of a share that is not 0, "-0.003 %" of a small one.
+std::string percent_text(double share);
 std::string metric_title(const search::Metric& metric);
 
 /// Everything about a row; for a tooltip.

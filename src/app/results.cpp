@@ -67,10 +67,24 @@ bool measured(const search::Trial& trial) {
 
 bool is_baseline(const search::Trial& trial) { return trial.id.starts_with('b'); }
 
-/// Curves that cannot be read are no reason to show nothing.
+bool has_trial(const StudyResults& results, const std::string& id) {
+  const auto& list = id.starts_with('b') ? results.baselines : results.trials;
+  return std::ranges::find(list, id, &search::Trial::id) != list.end();
+}
+
+/// Curves that cannot be read, or are of trials that the journal has not, are no reason to show nothing.
 void take_curves(const std::filesystem::path& folder, StudyResults& results) {
   try {
-    if (!folder.empty()) results.curves = read_curves(folder);
+    if (folder.empty()) return;
+    results.curves = read_curves(folder);
+    const auto others = std::erase_if(results.curves, [&](const MeasuredCurve& measured) {
+      return measured.trials.empty() ||
+             !std::ranges::all_of(measured.trials, [&](const std::string& id) { return has_trial(results, id); });
+    });
+    if (others > 0) {
+      results.warning = fmt::format("{} of the curves beside {} are of trials that it has not, and are left out",
+                                    others, (folder / kJournal).string());
+    }
   } catch (const std::exception& error) {
     results.warning = error.what();
   }

@@ -204,7 +204,7 @@ void Session::search(StudySpec study, const std::filesystem::path& folder, bool 
       *built, folder, resume, stop, observe,
       [&](const std::string& warning) { tell([&](Snapshot& snapshot) { snapshot.message = warning; }); },
       request ? &*request : nullptr);
-  if (!measured.trials.empty()) {
+  if (results.finished && !measured.trials.empty()) {
     results.curves = std::move(measured.curves);
     add_measurements(std::move(measured.trials), results);
   }
