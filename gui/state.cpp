@@ -299,7 +299,7 @@ bool State::update(double now_s) {
   if (new_words) complain(fresh.message);
   if (fresh.phase == app::Phase::finished && fresh.version != snapshot.version) {
     say(fmt::format("{} has finished: {} layouts evaluated, {} on the front", fresh.results->spec.name,
-                    fresh.results->trials.size(), fresh.results->front.size()));
+                    grouped(fresh.results->trials.size()), fresh.results->front.size()));
   }
   bool changed = made || fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
                  fresh.progress.done != snapshot.progress.done || fresh.share_read != snapshot.share_read;

@@ -46,7 +46,7 @@ void draw_selected(State& state) {
   const auto refused =
       std::ranges::count_if(exports, [](const TrialExport& each) { return !each.support.ok || !each.problem.empty(); });
   const float wanted = line * static_cast<float>(1 + exports.size() + 3 * static_cast<std::size_t>(refused));
-  const float height = std::min(wanted, std::max(4 * line, 0.4F * ImGui::GetContentRegionAvail().y));
+  const float height = std::min(wanted, std::max(6 * line, 0.4F * ImGui::GetContentRegionAvail().y));
   if (!ImGui::BeginTable(
           "selected", 3,
           ImGuiTableFlags_RowBg | ImGuiTableFlags_ScrollY | ImGuiTableFlags_Resizable | ImGuiTableFlags_BordersOuterH,

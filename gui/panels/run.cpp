@@ -83,7 +83,7 @@ void draw_status(State& state) {
     hint("What is finished stays in the journal; Continue goes on from there, a training from its last reading");
   } else if (state.results()) {
     const app::StudyResults& results = *state.results();
-    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(),
+    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", grouped(results.trials.size()),
                            grouped(results.layouts), results.front.size()));
     if (now.phase == app::Phase::stopped && !now.folder.empty()) {
       if (ImGui::Button("Continue")) state.start(results.spec, now.folder, true);

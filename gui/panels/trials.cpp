@@ -28,8 +28,8 @@ void draw_filter(State& state) {
     problem_text(state.filter().problem);
   } else {
     const std::size_t chosen = state.selection().size();
-    muted_text(fmt::format("{} of {}{}", state.shown_count(), state.table()->size(),
-                           chosen > 1 ? fmt::format(", {} selected", chosen) : ""));
+    muted_text(fmt::format("{} of {}{}", grouped(state.shown_count()), grouped(state.table()->size()),
+                           chosen > 1 ? fmt::format(", {} selected", grouped(chosen)) : ""));
   }
 }
 
