@@ -72,8 +72,11 @@ void draw_menus(State& state) {
     if (searches) {
       const float share =
           now.progress.total == 0 ? 0 : static_cast<float>(now.progress.done) / static_cast<float>(now.progress.total);
+      const float y = ImGui::GetCursorPosY();
+      ImGui::SetCursorPosY(y + ImGui::GetStyle().FramePadding.y);
       ImGui::ProgressBar(share, {bar, ImGui::GetTextLineHeight()},
                          now.phase == app::Phase::paused ? "paused" : nullptr);
+      ImGui::SetCursorPosY(y);
     }
     muted_text(status);
   }

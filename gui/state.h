@@ -78,6 +78,12 @@ struct FileQuestion {
   std::function<void(const std::filesystem::path&)> answer;
 };
 
+/// Limits of the frontier's plot, {x low, x high, y low, y high}.
+struct FrontierBox {
+  std::array<double, 4> now{};
+  std::array<double, 4> all{}, fitted{};  ///< of all points when they were last shown, and of the plot then
+};
+
 struct Message {
   std::string text;
   bool bad = false;
@@ -150,6 +156,7 @@ class State {
   std::pair<const app::TrialTable*, const app::TrialTable*>
       history_of{};  ///< whose volumes the history panel has shown
   bool fit = true;   ///< the frontier shows all its points in the next frame
+  FrontierBox frontier_box;
 
   // --- Selection ---
 

@@ -3,6 +3,7 @@
 #include <implot.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "gui/panels/panels.h"
@@ -409,10 +410,18 @@ void draw_frontier(State& state) {
           ImPlotFlags_NoLegend | ImPlotFlags_NoMouseText | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMenus)) {
     return;
   }
-  set_up_axis(ImAxis_X1, cloud.x, state.view.invert_x, state.fit);
-  set_up_axis(ImAxis_Y1, cloud.y, state.view.invert_y, state.fit);
+  // What a search adds is followed for as long as nobody has moved the plot.
+  const std::array<double, 4> all{cloud.x.low, cloud.x.high, cloud.y.low, cloud.y.high};
+  FrontierBox& box = state.frontier_box;
+  const bool follows = box.now == box.fitted && state.until == SIZE_MAX;
+  const bool fits = state.fit || (follows && all != box.all);
+  set_up_axis(ImAxis_X1, cloud.x, state.view.invert_x, fits);
+  set_up_axis(ImAxis_Y1, cloud.y, state.view.invert_y, fits);
   state.fit = false;
   ImPlot::SetupFinish();
+  const ImPlotRect limits = ImPlot::GetPlotLimits();
+  box.now = {limits.X.Min, limits.X.Max, limits.Y.Min, limits.Y.Max};
+  if (fits) box.all = all, box.fitted = box.now;
   const Screen screen = screen_of_plot();
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   const ImU32 ground = ImGui::GetColorU32(ImGuiCol_WindowBg);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "gui/panels/panels.h"
 #include "gui/study_form.h"
@@ -71,8 +72,9 @@ void draw_status(State& state) {
     } else if (now.will_train && p.total > 0 && p.done == p.total) {
       muted_text("the search has ended; proxies train, their first reading takes a moment");
     } else {
-      ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", p.done, p.total).c_str());
-      muted_text(fmt::format("{} on the front, {:.0f} layouts a second{}", p.front, rate,
+      ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", grouped(p.done), grouped(p.total)).c_str());
+      muted_text(fmt::format("{} on the front, {} layouts a second{}", p.front,
+                             grouped(static_cast<std::size_t>(std::lround(rate))),
                              p.eta_s > 0 ? ", " + duration(p.eta_s) + " to go" : ""));
     }
     if (ImGui::Button(now.phase == app::Phase::paused ? "Resume" : "Pause")) {

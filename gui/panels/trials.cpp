@@ -57,8 +57,9 @@ void draw_trials(State& state) {
     names = std::max(names, ImGui::CalcTextSize(baseline.name.c_str()).x);
   }
   ImGui::TableSetupColumn("trial", ImGuiTableColumnFlags_WidthFixed, std::min(names, px(140)));
-  ImGui::TableSetupColumn("layout", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort, px(230));
-  ImGui::TableSetupColumn("class", ImGuiTableColumnFlags_NoSort);
+  ImGui::TableSetupColumn("layout", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort, px(170));
+  ImGui::TableSetupColumn("class", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort,
+                          ImGui::CalcTextSize("dominated").x);
   const std::size_t objectives = state.results()->spec.objectives.size();
   for (std::size_t k = 0; k < metrics.size(); ++k) {
     const bool hidden = k >= std::max<std::size_t>(objectives + 3, 6) && metrics[k].metric.name != "proxy_recall";

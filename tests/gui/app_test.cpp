@@ -262,6 +262,35 @@ TEST_F(AppTest, TheFirstFrontOfASearchOpensItsRecommendedLayout) {
   EXPECT_EQ(app.state.document.origin, app.state.row_name(app.state.current));
 }
 
+TEST_F(AppTest, TheFrontierFollowsASearchUntilItIsMoved) {
+  StudyForm form;
+  form.strategy = "random";
+  form.budget = 900'000;
+  app.state.form = std::make_unique<StudyForm>(form);
+  run_command(*find_command("study.start"), app.state);
+  const auto reaches = [&](std::size_t trials) {
+    return app.until([&] { return app.state.has_rows() && app.state.table()->trials > trials; });
+  };
+  // The baselines come first; trials reach beyond them.
+  ASSERT_TRUE(reaches(3000));
+  app.frame(2);
+  const auto shows_all = [&] {
+    const Cloud& cloud = app.state.cloud();
+    return app.state.frontier_box.now == std::array{cloud.x.low, cloud.x.high, cloud.y.low, cloud.y.high};
+  };
+  EXPECT_TRUE(shows_all());
+  const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
+  app.move(window->Pos + window->Size * 0.5F);
+  ImGui::GetIO().AddMouseWheelEvent(0, 2);
+  app.frame(3);
+  const auto moved = app.state.frontier_box.now;
+  EXPECT_FALSE(shows_all());
+  ASSERT_TRUE(reaches(app.state.table()->trials + 3000));
+  EXPECT_EQ(app.state.frontier_box.now, moved);
+  app.press(ImGuiKey_F);
+  EXPECT_TRUE(app.until(shows_all));
+}
+
 TEST_F(AppTest, PauseResumeAndStopOfASearch) {
   StudyForm form;
   form.strategy = "random";
