@@ -90,7 +90,7 @@ const std::array kCommands = {
     Command{"file.export", "File", "Export for a trainer", kCtrl | ImGuiKey_E, [](State& s) { s.focus_panel = "Export"; }, has_layout},
     Command{"file.export_layout", "File", "Write the layout's files for a trainer...", kCtrl | kShift | ImGuiKey_E, ask_export_folder, exports_layout},
     Command{"file.export_selected", "File", "Write the files of all selected layouts...", 0, ask_exports_folder,
-            [](const State& s) { return s.selection().size() > 1 && s.selection().size() <= kMostExports; }},
+            [](const State& s) { return has_study(s) && s.selection().size() > 1 && s.selection().size() <= kMostExports; }},
     Command{"file.svg", "File", "Save this view as SVG...", 0, [](State& s) { save_view(s, FileKind::svg); }, has_study},
     Command{"file.png", "File", "Save this view as PNG...", 0, [](State& s) { save_view(s, FileKind::png); }, has_study},
     Command{"file.csv", "File", "Save the numbers of this view as CSV...", 0, [](State& s) { save_view(s, FileKind::csv); }, has_study},

@@ -319,6 +319,7 @@ void State::take(app::Snapshot fresh) {
     views_ = {};
     what_if = nullptr;
     snapshot = std::move(fresh);
+    clear_selection();
     return;
   }
   const std::shared_ptr<const app::StudyResults> newest = fresh.results;

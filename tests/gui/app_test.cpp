@@ -532,6 +532,10 @@ TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOf
   app.state.question.reset();
   EXPECT_TRUE(app.says(config.string() + ": is there already"));
   EXPECT_EQ(search::bytes_of(config), "mine");
+
+  run_command(*find_command("file.close"), app.state);
+  ASSERT_TRUE(app.until([&] { return !app.state.has_rows(); }));
+  EXPECT_TRUE(app.state.selection().empty());
 }
 
 TEST_F(AppTest, ABaselineStaysSelectedWhileTrialsAreAdded) {
