@@ -201,17 +201,19 @@ void draw_density(ImDrawList* draw, State& state, const Screen& screen, ImU32 in
   }
 }
 
-/// Readable on whatever lies below.
-void draw_label(ImDrawList* draw, ImVec2 low, ImU32 ink, const std::string& text) {
+using Boxes = std::vector<std::pair<ImVec2, ImVec2>>;
+
+/// Readable on whatever lies below; its box is added to those that are taken.
+void draw_label(ImDrawList* draw, ImVec2 low, ImU32 ink, const std::string& text, Boxes& taken) {
   const ImVec2 high = low + ImGui::CalcTextSize(text.c_str());
   draw->AddRectFilled(low - ImVec2(px(2), 0), high + ImVec2(px(2), 0), ImGui::GetColorU32(ImGuiCol_WindowBg, 0.8F),
                       px(3));
   draw->AddText(low, ink, text.c_str());
+  taken.emplace_back(low, high);
 }
 
 /// Names of baselines and of the current point, moved up or down so that none lies on another.
-void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen& screen) {
-  std::vector<std::pair<ImVec2, ImVec2>> taken;
+void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen& screen, Boxes taken) {
   const auto place = [&](std::uint32_t i, ImU32 ink) {
     const std::string name = state.row_name(cloud.rows[i]);
     const ImVec2 size = ImGui::CalcTextSize(name.c_str());
@@ -226,8 +228,7 @@ void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen
         return low.x < other.second.x && high.x > other.first.x && low.y < other.second.y && high.y > other.first.y;
       });
       if (!free) continue;
-      taken.emplace_back(low, high);
-      draw_label(draw, low, ink, name);
+      draw_label(draw, low, ink, name, taken);
       return;
     }
   };
@@ -465,6 +466,7 @@ void draw_frontier(State& state) {
   }
   ring(state.hovered, 9, colours().ink, 1.5F);
   // The layout in the editor, where it stands now.
+  Boxes taken;
   if (const app::WhatIf::Answer* now = state.answer();
       now != nullptr && !(state.document.layout == state.document.reference)) {
     const auto x = now->scores.find(cloud.x.metric), y = now->scores.find(cloud.y.metric);
@@ -472,10 +474,10 @@ void draw_frontier(State& state) {
       const ImVec2 p = screen.at(cloud.x.coordinate(x->second.value), cloud.y.coordinate(y->second.value));
       draw->AddLine(p - ImVec2(px(7), 0), p + ImVec2(px(7), 0), colours().ink, px(2));
       draw->AddLine(p - ImVec2(0, px(7)), p + ImVec2(0, px(7)), colours().ink, px(2));
-      draw_label(draw, p + ImVec2(px(9), px(2)), colours().ink, "edited");
+      draw_label(draw, p + ImVec2(px(9), px(2)), colours().ink, "edited", taken);
     }
   }
-  if (state.view.names) draw_names(draw, state, cloud, screen);
+  if (state.view.names) draw_names(draw, state, cloud, screen, taken);
   const bool boxing = draw_box_select(draw, state, cloud, screen);
   ImPlot::PopPlotClipRect();
 
