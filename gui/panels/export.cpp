@@ -154,7 +154,9 @@ void draw_export(State& state) {
   const interchange::Support support = target->supports(source.model);
   for (const std::string& reason : support.reasons) problem_text(reason);
   if (!support.ok) return;
+  ImGui::PushTextWrapPos(0);
   for (const std::string& note : support.notes) muted_text(note);
+  ImGui::PopTextWrapPos();
   if (ImGui::Button("Write into a folder...")) ask_export_folder(state);
   draw_preview(state, target->write(source.model, source.provenance));
 }
