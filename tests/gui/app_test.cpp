@@ -486,6 +486,7 @@ TEST_F(AppTest, ExportsAreWrittenAndCopied) {
 TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOfEach) {
   // Trials of several linear mixers, which no target takes, and baselines of one.
   StudyForm form;
+  form.name = "my/study";
   form.strategy = "random";
   form.budget = 20;
   form.most_kinds = 0;
@@ -509,7 +510,7 @@ TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOf
   ImGui::GetIO().DisplaySize = {1920, 1600};
   show("Export");
   EXPECT_TRUE(app.says("a fla model has one linear mixer"));
-  ASSERT_TRUE(app.click("Export", "study-b0"));
+  ASSERT_TRUE(app.click("Export", "my-study-b0"));
   EXPECT_EQ(notation(), "*x24");
   EXPECT_EQ(app.state.selection().size(), 3u);
 
@@ -521,8 +522,8 @@ TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOf
   EXPECT_EQ(last_message(),
             "wrote 2 of 3 layouts for fla into " + (temp / "models").string() + "; Export says why not the others");
   EXPECT_TRUE(app.says("| *x24 | written"));
-  EXPECT_FALSE(std::filesystem::exists(temp / "models" / "study-0"));
-  const std::filesystem::path config = temp / "models" / "study-b0" / "config.json";
+  EXPECT_FALSE(std::filesystem::exists(temp / "models" / "my-study-0"));
+  const std::filesystem::path config = temp / "models" / "my-study-b0" / "config.json";
   EXPECT_NE(search::bytes_of(config).find("\"transformer\""), std::string::npos);
 
   // Again into the same place: nothing is replaced, and the panel says of which.
