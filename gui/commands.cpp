@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 bool has_study(const State& s) { return s.has_rows(); }
 bool has_layout(const State& s) { return s.what_if && !s.document.layout.layers.empty(); }
+bool exports_layout(const State& s) { return has_study(s) && has_layout(s); }
 bool searches(const State& s) {
   return s.snapshot.phase == app::Phase::running || s.snapshot.phase == app::Phase::paused;
 }
@@ -86,7 +87,10 @@ const std::array kCommands = {
     Command{"file.close_overlay", "File", "Take the second study away", 0, [](State& s) { s.close_overlay(); },
             [](const State& s) { return s.overlay.phase != app::Phase::empty; }},
     Command{"file.save_session", "File", "Save the session", kCtrl | ImGuiKey_S, [](State& s) { s.save_session(); }, has_study},
-    Command{"file.export", "File", "Export the layout", kCtrl | ImGuiKey_E, [](State& s) { s.focus_panel = "Export"; }, has_layout},
+    Command{"file.export", "File", "Export for a trainer", kCtrl | ImGuiKey_E, [](State& s) { s.focus_panel = "Export"; }, has_layout},
+    Command{"file.export_layout", "File", "Write the layout's files for a trainer...", kCtrl | kShift | ImGuiKey_E, ask_export_folder, exports_layout},
+    Command{"file.export_selected", "File", "Write the files of all selected layouts...", 0, ask_exports_folder,
+            [](const State& s) { return has_study(s) && s.selection().size() > 1 && s.selection().size() <= kMostExports; }},
     Command{"file.svg", "File", "Save this view as SVG...", 0, [](State& s) { save_view(s, FileKind::svg); }, has_study},
     Command{"file.png", "File", "Save this view as PNG...", 0, [](State& s) { save_view(s, FileKind::png); }, has_study},
     Command{"file.csv", "File", "Save the numbers of this view as CSV...", 0, [](State& s) { save_view(s, FileKind::csv); }, has_study},

@@ -58,8 +58,8 @@ void draw_menus(State& state) {
   // What is going on, at the right end.
   std::string status;
   if (state.results() != nullptr) {
-    status = fmt::format("{}: {} trials, {} on the front", state.results()->spec.name, state.results()->trials.size(),
-                         state.results()->front.size());
+    status = fmt::format("{}: {} trials, {} on the front", state.results()->spec.name,
+                         grouped(state.results()->trials.size()), state.results()->front.size());
   }
   const app::Snapshot& now = state.snapshot;
   const bool searches = now.phase == app::Phase::running || now.phase == app::Phase::paused;
@@ -72,8 +72,11 @@ void draw_menus(State& state) {
     if (searches) {
       const float share =
           now.progress.total == 0 ? 0 : static_cast<float>(now.progress.done) / static_cast<float>(now.progress.total);
+      const float y = ImGui::GetCursorPosY();
+      ImGui::SetCursorPosY(y + ImGui::GetStyle().FramePadding.y);
       ImGui::ProgressBar(share, {bar, ImGui::GetTextLineHeight()},
                          now.phase == app::Phase::paused ? "paused" : nullptr);
+      ImGui::SetCursorPosY(y);
     }
     muted_text(status);
   }

@@ -15,7 +15,7 @@
 #include "src/spec/model_json.h"
 
 namespace plait::embedded {
-std::span<const spec::EmbeddedFile> gui_studies();
+std::span<const spec::EmbeddedFile> gui_sample();
 }
 
 namespace plait::gui {
@@ -88,6 +88,21 @@ void complete(ViewRequest& request, const app::StudyResults& results, const app:
   if (!has_metric(table, request.y)) request.y = objectives[0].metric;
 }
 
+/// What was measured on the sample study: see gui/README.md.
+app::Measured sample_measurements() {
+  const auto files = embedded::gui_sample();
+  app::Measured measured;
+  for (std::string_view lines = files[1].content; !lines.empty();) {
+    const std::size_t end = lines.find('\n');
+    measured.trials.push_back(
+        search::trial_from_json(spec::parse_json(lines.substr(0, end), std::string(files[1].name))));
+    lines.remove_prefix(end + 1);
+  }
+  const std::string name(files[2].name);
+  measured.curves = app::curves_from_json(spec::parse_json(files[2].content, name), name);
+  return measured;
+}
+
 /// A second study in the units of the axes that it lies over.
 Cloud cloud_over(const app::StudyResults& results, const app::TrialTable& table, const CloudAxis& x,
                  const CloudAxis& y) {
@@ -148,6 +163,11 @@ State::State(std::function<void()> changed) : session(changed), overlay_session(
 State::~State() = default;
 
 // --- Words ---
+
+std::string grouped(std::string digits) {
+  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
+  return digits;
+}
 
 void State::say(std::string text) { messages.push_back({std::move(text), false, now_s_}); }
 void State::complain(std::string text) {
@@ -219,12 +239,12 @@ void State::open(const fs::path& path) {
 
 void State::open_sample() {
   attempt([&] {
-    Json json = spec::parse_json(embedded::gui_studies().front().content, "quickstart.json");
+    Json json = spec::parse_json(embedded::gui_sample().front().content, "quickstart.json");
     spec::Problems problems;
     app::StudySpec study = app::study_from_json(json, "", problems);
     problems.throw_if_any();
     form = std::make_unique<StudyForm>(std::move(json));
-    start(study, {}, false);
+    session.run(study, sample_measurements());
   });
 }
 
@@ -279,7 +299,7 @@ bool State::update(double now_s) {
   if (new_words) complain(fresh.message);
   if (fresh.phase == app::Phase::finished && fresh.version != snapshot.version) {
     say(fmt::format("{} has finished: {} layouts evaluated, {} on the front", fresh.results->spec.name,
-                    fresh.results->trials.size(), fresh.results->front.size()));
+                    grouped(fresh.results->trials.size()), fresh.results->front.size()));
   }
   bool changed = made || fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
                  fresh.progress.done != snapshot.progress.done || fresh.share_read != snapshot.share_read;
@@ -299,6 +319,7 @@ void State::take(app::Snapshot fresh) {
     views_ = {};
     what_if = nullptr;
     snapshot = std::move(fresh);
+    clear_selection();
     return;
   }
   const std::shared_ptr<const app::StudyResults> newest = fresh.results;
@@ -333,12 +354,12 @@ void State::prepare(const app::Snapshot& fresh) {
 
 void State::adopt(Prepared prepared) {
   if (prepared.snapshot.folder != snapshot.folder || prepared.closed != closed_) return;  // it is another study by now
+  const std::size_t trials_before = table() ? table()->trials : 0;
   discard(std::exchange(snapshot.results, prepared.snapshot.results));
   snapshot.table = prepared.snapshot.table;
   shown_folder_ = prepared.snapshot.folder;
   views_ = std::move(prepared.views);
-  selected_.resize(snapshot.table->size());
-  std::erase_if(selection_, [&](std::size_t row) { return row >= selected_.size(); });
+  keep_selection(trials_before);
   if (prepared.new_study) {
     what_if = std::move(prepared.what_if);
     if (!prepared.problem.empty()) complain(prepared.problem);
@@ -349,6 +370,23 @@ void State::adopt(Prepared prepared) {
   if (const search::Trial* best = app::recommended(*snapshot.results))
     select(app::row_of(*snapshot.results, best->id), false);
   undo_.clear();
+}
+
+/// Baselines follow the trials: their rows move when there are more of those.
+void State::keep_selection(std::size_t trials_before) {
+  const std::size_t trials = table()->trials, size = table()->size();
+  const auto moved = [&](std::size_t row) {
+    if (row == SIZE_MAX) return row;
+    const std::size_t to = row < trials_before ? row : row - trials_before + trials;
+    return to < size && (row >= trials_before || to < trials) ? to : SIZE_MAX;
+  };
+  for (std::size_t& row : selection_) row = moved(row);
+  std::erase(selection_, SIZE_MAX);
+  for (TrialExport& each : exports_) each.row = moved(each.row);
+  std::erase_if(exports_, [](const TrialExport& each) { return each.row == SIZE_MAX; });
+  current = moved(current);
+  selected_.assign(size, 0);
+  for (const std::size_t row : selection_) selected_[row] = 1;
 }
 
 void State::start_view(const app::StudySpec& study) {
@@ -515,6 +553,7 @@ void State::select(std::size_t row, bool add) { select_all({row}, add); }
 void State::select_all(const std::vector<std::size_t>& rows, bool add) {
   if (!table()) return;
   const bool toggles = add && rows.size() == 1 && is_selected(rows[0]);
+  exports_.clear();
   if (!add) {
     std::ranges::fill(selected_, std::uint8_t{0});
     selection_.clear();
@@ -527,16 +566,24 @@ void State::select_all(const std::vector<std::size_t>& rows, bool add) {
   const auto twice = std::ranges::unique(selection_);
   selection_.erase(twice.begin(), twice.end());
   std::erase_if(selection_, [&](std::size_t row) { return !is_selected(row); });
-  if (rows.size() == 1 && rows[0] < selected_.size() && !toggles) {
-    current = rows[0];
-    scroll_to_current = true;
-    load_row(current);
-  }
+  if (rows.size() == 1 && rows[0] < selected_.size() && !toggles) open_row(rows[0]);
+}
+
+void State::open_row(std::size_t row) {
+  current = row;
+  scroll_to_current = true;
+  load_row(row);
+}
+
+bool State::is_open(std::size_t row) const {
+  return table() && row == current && row < table()->size() && document.layout == document.reference &&
+         row_name(row) == document.origin;
 }
 
 void State::clear_selection() {
   selected_.assign(table() ? table()->size() : 0, 0);
   selection_.clear();
+  exports_.clear();
   current = SIZE_MAX;
 }
 
@@ -648,7 +695,7 @@ void State::best_within() {
         if (next.reference.layers.empty()) next.reference = next.layout;
       });
       say(fmt::format("the best {} of all {} layouts inside the budgets", goal,
-                      results() ? results()->layouts : "legal"));
+                      results() ? grouped(results()->layouts) : "legal"));
     } else {
       say("no layout is inside the budgets");
     }
@@ -708,6 +755,29 @@ const std::vector<costmodel::CostReport>& State::sweep(const spec::Layout& layou
   const bool valid = costs != nullptr && costs->costs;
   sweeps_.emplace_back(layout, valid ? what_if->sweep(layout, sweep_contexts()) : kNothing);
   return sweeps_.back().second;
+}
+
+// --- Trainers ---
+
+const std::vector<TrialExport>& State::selected_exports() {
+  if (selection_.size() <= kMostExports && (exports_.empty() || exports_target_ != export_target)) {
+    exports_ = trial_exports(*results(), selection_, *interchange::find_exporter(export_target));
+    exports_target_ = export_target;
+  }
+  return exports_;
+}
+
+void State::write_selected(const fs::path& folder) {
+  selected_exports();
+  const std::size_t written =
+      write_trial_exports(*results(), *interchange::find_exporter(export_target), folder, exports_);
+  const std::string text =
+      fmt::format("wrote {} of {} layouts for {} into {}", written, exports_.size(), export_target, folder.string());
+  if (written == exports_.size()) {
+    say(text);
+  } else {
+    complain(text + "; Export says why not the others");
+  }
 }
 
 // --- The session file ---

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gui/layout_edit.h"
+#include "gui/trial_exports.h"
 #include "gui/trial_filter.h"
 #include "gui/view_files.h"
 #include "gui/views.h"
@@ -75,6 +76,12 @@ struct FileQuestion {
   std::string extension{};  ///< shown files end in it
   std::string name{};       ///< to start with
   std::function<void(const std::filesystem::path&)> answer;
+};
+
+/// Limits of the frontier's plot, {x low, x high, y low, y high}.
+struct FrontierBox {
+  std::array<double, 4> now{};
+  std::array<double, 4> all{}, fitted{};  ///< of all points when they were last shown, and of the plot then
 };
 
 struct Message {
@@ -149,12 +156,16 @@ class State {
   std::pair<const app::TrialTable*, const app::TrialTable*>
       history_of{};  ///< whose volumes the history panel has shown
   bool fit = true;   ///< the frontier shows all its points in the next frame
+  FrontierBox frontier_box;
 
   // --- Selection ---
 
   void select(std::size_t row, bool add);
   void select_all(const std::vector<std::size_t>& rows, bool add);
   void clear_selection();
+  void open_row(std::size_t row);  ///< in the editor, whatever is selected
+  /// The layout in the editor is that of this row, as it was found.
+  bool is_open(std::size_t row) const;
   bool is_selected(std::size_t row) const { return row < selected_.size() && selected_[row] != 0; }
   const std::vector<std::size_t>& selection() const { return selection_; }  ///< rows, ascending
   std::size_t current = SIZE_MAX;                                           ///< row last selected
@@ -215,6 +226,9 @@ class State {
   int palette_at = 0;
   int tour = -1;  ///< step shown; -1: none
   std::string export_target = "fla";
+  /// The selected trials on their way to this target, and what came of writing them; at most `kMostExports`.
+  const std::vector<TrialExport>& selected_exports();
+  void write_selected(const std::filesystem::path& folder);
   std::string focus_panel;               ///< title of a panel to bring to the front
   std::string front_panel = "Frontier";  ///< title of the view that had the focus last
 
@@ -232,6 +246,7 @@ class State {
   void take(app::Snapshot fresh);
   void prepare(const app::Snapshot& fresh);
   void adopt(Prepared prepared);
+  void keep_selection(std::size_t trials_before);
   void start_view(const app::StudySpec& study);
   ViewRequest request() const;
   void collect_written();
@@ -240,6 +255,8 @@ class State {
 
   std::vector<std::uint8_t> selected_;  // by row
   std::vector<std::size_t> selection_;
+  std::vector<TrialExport> exports_;  // of the selection for `exports_target_`; empty: not asked for since it changed
+  std::string exports_target_;
   UndoStack<Document> undo_;
   TrialFilter filter_;
   Views views_;
@@ -264,6 +281,10 @@ class State {
   std::list<std::pair<spec::Layout, std::vector<costmodel::CostReport>>> sweeps_;
   double now_s_ = 0;
 };
+
+/// "100,663,291" of a count or its digits.
+std::string grouped(std::string digits);
+inline std::string grouped(std::size_t count) { return grouped(std::to_string(count)); }
 
 /// Contexts of the sweep: 1K to 2M, doubling.
 const std::vector<spec::Dim>& sweep_contexts();

@@ -18,7 +18,12 @@ namespace {
 constexpr float kFontSize = 16;
 
 // Kept in the font atlas of the context that is current: no global state beside Dear ImGui's own.
-constexpr int kBold = 1;
+constexpr int kBold = 1, kCode = 2;
+
+ImFont* font(int index) {
+  const ImFontAtlas* atlas = ImGui::GetIO().Fonts;
+  return atlas->Fonts.Size > index ? atlas->Fonts[index] : nullptr;
+}
 
 ImVec4 vec(report::Colour c, double alpha = 1) {
   return {static_cast<float>(c.red) / 255, static_cast<float>(c.green) / 255, static_cast<float>(c.blue) / 255,
@@ -44,6 +49,7 @@ Colours make_colours(report::Theme theme) {
           .infeasible = colour(p.dominated, 0.3),
           .baseline = colour(p.baseline),
           .selection = colour(report::rgb(dark ? 0xf0e442 : 0xcc79a7)),
+          .overlay = line_colour(2),
           .better = colour(report::rgb(dark ? 0x3fbf9a : 0x00795a)),
           .worse = colour(p.baseline),
           .shade = colour(p.front, 0.07)};
@@ -94,7 +100,7 @@ void apply_theme(report::Theme theme, double scale) {
   style.FontScaleMain = static_cast<float>(scale);
 
   const auto set = [&](ImGuiCol which, report::Colour c, double alpha = 1) { style.Colors[which] = vec(c, alpha); };
-  const report::Colour frame = mix(p.background, p.muted, dark ? 0.18 : 0.10);
+  const report::Colour frame = mix(p.background, p.muted, dark ? 0.24 : 0.16);
   const report::Colour chrome = mix(p.background, p.muted, dark ? 0.10 : 0.07);
   set(ImGuiCol_Text, p.ink);
   set(ImGuiCol_TextDisabled, p.muted);
@@ -179,10 +185,8 @@ void load_fonts() {
   }
 }
 
-ImFont* bold_font() {
-  const ImFontAtlas* atlas = ImGui::GetIO().Fonts;
-  return atlas->Fonts.Size > kBold ? atlas->Fonts[kBold] : nullptr;
-}
+ImFont* bold_font() { return font(kBold); }
+ImFont* code_font() { return font(kCode); }
 
 ImU32 line_colour(std::size_t index) {
   // Okabe and Ito's set, without the colours that vanish on a white or black ground.

@@ -11,8 +11,8 @@ ImU32 colour(report::Colour colour, double alpha = 1);
 
 /// Colours that follow the theme; the accents are those of the figures that plait writes.
 struct Colours {
-  ImU32 ink, muted, faint, grid, panel, front, study_front, dominated, infeasible, baseline, selection, better, worse,
-      shade;
+  ImU32 ink, muted, faint, grid, panel, front, study_front, dominated, infeasible, baseline, selection, overlay, better,
+      worse, shade;
 };
 const Colours& colours();
 
@@ -22,6 +22,7 @@ void apply_theme(report::Theme theme, double scale);
 /// Inter where the build found it, else DejaVu Sans. Called once per context.
 void load_fonts();
 ImFont* bold_font();
+ImFont* code_font();  ///< every letter as wide
 
 /// Pixels of a length that is meant for scale 1.
 float px(float length);

@@ -74,6 +74,22 @@ void curve_combo(const char* label, const Curves& curves, std::string& name) {
   ImGui::EndCombo();
 }
 
+struct NamedLayout {
+  std::string name;
+  const spec::Layout* layout;
+};
+
+/// That of the editor, under the name of its pin if it has one, then the other pins.
+std::vector<NamedLayout> swept_layouts(const State& state) {
+  const Document& document = state.document;
+  const auto own = std::ranges::find(document.pins, document.layout, &Pin::layout);
+  std::vector<NamedLayout> out{{own == document.pins.end() ? "in the editor" : own->name, &document.layout}};
+  for (auto pin = document.pins.begin(); pin != document.pins.end(); ++pin) {
+    if (pin != own) out.push_back({pin->name, &pin->layout});
+  }
+  return out;
+}
+
 /// Labels of an axis that counts: none at fractions.
 int format_whole(double value, char* out, int size, void*) {
   if (value != std::round(value)) return *out = 0;
@@ -117,9 +133,10 @@ void draw_history(State& state) {
     plot_line(xs, ys, ink, px(2), steps.size() < 60);
   };
   if (!overlay.empty()) {
-    draw(overlay, colours().baseline);
+    draw(overlay, colours().overlay);
     line_names({{state.results()->spec.name, colours().front},
-                {state.overlay.results->spec.name + " (laid over)", colours().baseline}});
+                {state.overlay.results->spec.name + ", laid over; each scaled by its own trials", colours().overlay}},
+               true);
   }
   draw(history, colours().front);
   if (state.until != SIZE_MAX) {
@@ -218,8 +235,8 @@ void draw_sweep(State& state) {
     }
     lines.push_back(std::move(line));
   };
-  add("edited", state.document.layout);
-  for (const Pin& pin : state.document.pins) add(pin.name, pin.layout);
+  const std::vector<NamedLayout> layouts = swept_layouts(state);
+  for (const auto& [name, layout] : layouts) add(name, *layout);
   const bool any = low <= high;
   const report::DisplayUnit unit = report::display_unit(curve.unit, any ? std::sqrt(low * high) : 1);
   if (!ImPlot::BeginPlot("##sweep", {-1, -1}, kPlotFlags)) return;
@@ -259,18 +276,15 @@ void draw_sweep(State& state) {
     }
     ImGui::BeginTooltip();
     ImGui::Text("context %s", spec::format_size(sweep_contexts()[i]).c_str());
-    const auto row = [&](std::size_t k, const std::string& name, const spec::Layout& layout) {
-      const std::vector<costmodel::CostReport>& reports = state.sweep(layout);
-      if (i >= reports.size()) return;
+    for (std::size_t k = 0; k < lines.size(); ++k) {
+      const std::vector<costmodel::CostReport>& reports = state.sweep(*layouts[k].layout);
+      if (i >= reports.size()) continue;
       ImGui::PushStyleColor(ImGuiCol_Text, line_colour(k));
-      ImGui::TextUnformatted(name.c_str());
+      ImGui::TextUnformatted(layouts[k].name.c_str());
       ImGui::PopStyleColor();
       ImGui::SameLine();
       ImGui::TextUnformatted(report::format_value(curve.of(reports[i]), curve.unit).c_str());
-    };
-    row(0, "edited", state.document.layout);
-    for (std::size_t k = 0; k < state.document.pins.size(); ++k)
-      row(k + 1, state.document.pins[k].name, state.document.pins[k].layout);
+    }
     ImGui::EndTooltip();
   }
   ImPlot::EndPlot();
@@ -286,11 +300,7 @@ void draw_compare(State& state) {
         "Nothing is pinned. Press P, or Pin in the layout editor, to set a layout aside; then edit or choose another.");
     return;
   }
-  struct Entry {
-    std::string name;
-    const spec::Layout* layout;
-  };
-  std::vector<Entry> entries;
+  std::vector<NamedLayout> entries;
   for (const Pin& pin : state.document.pins) entries.push_back({pin.name, &pin.layout});
   const bool edited_apart =
       std::ranges::find(state.document.pins, state.document.layout, &Pin::layout) == state.document.pins.end();
@@ -320,7 +330,7 @@ void draw_compare(State& state) {
                             ImGuiTableFlags_BordersInnerV)) {
     ImGui::TableSetupScrollFreeze(1, 1);
     ImGui::TableSetupColumn("metric");
-    for (const Entry& entry : entries) ImGui::TableSetupColumn(entry.name.c_str());
+    for (const NamedLayout& entry : entries) ImGui::TableSetupColumn(entry.name.c_str());
     ImGui::TableHeadersRow();
     const app::WhatIf::Answer* first = state.answer_for(*entries[0].layout);
     for (const search::Metric& metric : state.what_if->metrics()) {
@@ -339,9 +349,8 @@ void draw_compare(State& state) {
         const bool better = (difference < 0) == (metric.direction == search::Direction::minimize);
         ImGui::SameLine();
         ImGui::PushStyleColor(ImGuiCol_Text, better ? colours().better : colours().worse);
-        ImGui::TextUnformatted(base != 0 && metric.unit != "1"
-                                   ? fmt::format("{:+.1f} %", 100 * difference / std::abs(base)).c_str()
-                                   : fmt::format("{:+.3f}", difference).c_str());
+        ImGui::TextUnformatted(base != 0 && metric.unit != "1" ? percent_text(difference / std::abs(base)).c_str()
+                                                               : fmt::format("{:+.3f}", difference).c_str());
         ImGui::PopStyleColor();
       }
     }
@@ -410,8 +419,7 @@ ViewWriter save_sweep(State& state, FileKind kind, const report::FigureOptions& 
     }
     chart.lines.push_back(std::move(line));
   };
-  add("edited", state.document.layout);
-  for (const Pin& pin : state.document.pins) add(pin.name, pin.layout);
+  for (const auto& [name, layout] : swept_layouts(state)) add(name, *layout);
   return picture_writer(std::move(chart), kind, options);
 }
 

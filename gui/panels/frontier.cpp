@@ -3,6 +3,7 @@
 #include <implot.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "gui/panels/panels.h"
@@ -200,9 +201,19 @@ void draw_density(ImDrawList* draw, State& state, const Screen& screen, ImU32 in
   }
 }
 
+using Boxes = std::vector<std::pair<ImVec2, ImVec2>>;
+
+/// Readable on whatever lies below; its box is added to those that are taken.
+void draw_label(ImDrawList* draw, ImVec2 low, ImU32 ink, const std::string& text, Boxes& taken) {
+  const ImVec2 high = low + ImGui::CalcTextSize(text.c_str());
+  draw->AddRectFilled(low - ImVec2(px(2), 0), high + ImVec2(px(2), 0), ImGui::GetColorU32(ImGuiCol_WindowBg, 0.8F),
+                      px(3));
+  draw->AddText(low, ink, text.c_str());
+  taken.emplace_back(low, high);
+}
+
 /// Names of baselines and of the current point, moved up or down so that none lies on another.
-void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen& screen) {
-  std::vector<std::pair<ImVec2, ImVec2>> taken;
+void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen& screen, Boxes taken) {
   const auto place = [&](std::uint32_t i, ImU32 ink) {
     const std::string name = state.row_name(cloud.rows[i]);
     const ImVec2 size = ImGui::CalcTextSize(name.c_str());
@@ -217,10 +228,7 @@ void draw_names(ImDrawList* draw, State& state, const Cloud& cloud, const Screen
         return low.x < other.second.x && high.x > other.first.x && low.y < other.second.y && high.y > other.first.y;
       });
       if (!free) continue;
-      taken.emplace_back(low, high);
-      const ImU32 halo = ImGui::GetColorU32(ImGuiCol_WindowBg, 0.8F);
-      draw->AddRectFilled(low - ImVec2(px(2), 0), high + ImVec2(px(2), 0), halo, px(3));
-      draw->AddText(low, ink, name.c_str());
+      draw_label(draw, low, ink, name, taken);
       return;
     }
   };
@@ -277,8 +285,10 @@ void draw_controls(State& state) {
       int until = static_cast<int>(std::min(state.until, state.table()->trials));
       const int all = static_cast<int>(state.table()->trials);
       ImGui::SetNextItemWidth(std::min(room, px(260)));
-      const std::string text =
-          until == all ? fmt::format("all {} trials", all) : fmt::format("first {} of {} trials", until, all);
+      const std::string text = until == all
+                                   ? fmt::format("all {} trials", grouped(state.table()->trials))
+                                   : fmt::format("first {} of {} trials", grouped(static_cast<std::size_t>(until)),
+                                                 grouped(state.table()->trials));
       if (ImGui::SliderInt("##History", &until, 1, all, text.c_str(), ImGuiSliderFlags_AlwaysClamp)) {
         state.until = until == all ? SIZE_MAX : static_cast<std::size_t>(until);
       }
@@ -310,7 +320,7 @@ void draw_legend(State& state, const Cloud& cloud) {
   entry(PointKind::baseline, "baseline", colours().baseline);
   if (state.overlay_cloud() != nullptr) {
     const ImVec2 at = ImGui::GetCursorScreenPos() + ImVec2(px(6), ImGui::GetTextLineHeight() / 2);
-    draw->AddCircle(at, px(4), colours().baseline, 0, px(1.5F));
+    draw->AddCircle(at, px(4), colours().overlay, 0, px(1.5F));
     ImGui::Dummy({px(12), ImGui::GetTextLineHeight()});
     ImGui::SameLine(0, px(2));
     muted_text("front of " + state.overlay.results->spec.name + ", laid over");
@@ -401,20 +411,24 @@ void draw_frontier(State& state) {
           ImPlotFlags_NoLegend | ImPlotFlags_NoMouseText | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMenus)) {
     return;
   }
-  set_up_axis(ImAxis_X1, cloud.x, state.view.invert_x, state.fit);
-  set_up_axis(ImAxis_Y1, cloud.y, state.view.invert_y, state.fit);
+  // What a search adds is followed for as long as nobody has moved the plot.
+  const std::array<double, 4> all{cloud.x.low, cloud.x.high, cloud.y.low, cloud.y.high};
+  FrontierBox& box = state.frontier_box;
+  const bool follows = box.now == box.fitted && state.until == SIZE_MAX;
+  const bool fits = state.fit || (follows && all != box.all);
+  set_up_axis(ImAxis_X1, cloud.x, state.view.invert_x, fits);
+  set_up_axis(ImAxis_Y1, cloud.y, state.view.invert_y, fits);
   state.fit = false;
   ImPlot::SetupFinish();
+  const ImPlotRect limits = ImPlot::GetPlotLimits();
+  box.now = {limits.X.Min, limits.X.Max, limits.Y.Min, limits.Y.Max};
+  if (fits) box.all = all, box.fitted = box.now;
   const Screen screen = screen_of_plot();
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   const ImU32 ground = ImGui::GetColorU32(ImGuiCol_WindowBg);
   ImPlot::PushPlotClipRect();
-  if (const Cloud* other = state.overlay_cloud()) {
-    draw_staircase(draw, *other, screen, colours().baseline, 0);
-    for (const std::uint32_t i : other->staircase) {
-      draw->AddCircle(screen.at(other->xs[i], other->ys[i]), px(4), colours().baseline, 0, px(1.5F));
-    }
-  }
+  const Cloud* other = state.overlay_cloud();
+  if (other != nullptr) draw_staircase(draw, *other, screen, colours().overlay, 0);
   if (state.view.staircase) draw_staircase(draw, cloud, screen, colours().front, colours().shade);
   if (cloud.size() >= kDensityFrom) {
     draw_density(draw, state, screen, colours().dominated);
@@ -437,6 +451,11 @@ void draw_frontier(State& state) {
       draw_marker(draw, screen.at(cloud.xs[i], cloud.ys[i]), kind, y_column->source[row], px(4.5F), ink, ground);
     }
   }
+  if (other != nullptr) {
+    for (const std::uint32_t i : other->staircase) {
+      draw->AddCircle(screen.at(other->xs[i], other->ys[i]), px(5.5F), colours().overlay, 0, px(1.5F));
+    }
+  }
   const auto ring = [&](std::size_t row, float radius, ImU32 ink, float width) {
     const std::size_t i = cloud.index_of(row);
     if (i != Cloud::kNone) draw->AddCircle(screen.at(cloud.xs[i], cloud.ys[i]), px(radius), ink, 0, px(width));
@@ -447,6 +466,7 @@ void draw_frontier(State& state) {
   }
   ring(state.hovered, 9, colours().ink, 1.5F);
   // The layout in the editor, where it stands now.
+  Boxes taken;
   if (const app::WhatIf::Answer* now = state.answer();
       now != nullptr && !(state.document.layout == state.document.reference)) {
     const auto x = now->scores.find(cloud.x.metric), y = now->scores.find(cloud.y.metric);
@@ -454,10 +474,10 @@ void draw_frontier(State& state) {
       const ImVec2 p = screen.at(cloud.x.coordinate(x->second.value), cloud.y.coordinate(y->second.value));
       draw->AddLine(p - ImVec2(px(7), 0), p + ImVec2(px(7), 0), colours().ink, px(2));
       draw->AddLine(p - ImVec2(0, px(7)), p + ImVec2(0, px(7)), colours().ink, px(2));
-      draw->AddText(p + ImVec2(px(9), px(2)), colours().ink, "edited");
+      draw_label(draw, p + ImVec2(px(9), px(2)), colours().ink, "edited", taken);
     }
   }
-  if (state.view.names) draw_names(draw, state, cloud, screen);
+  if (state.view.names) draw_names(draw, state, cloud, screen, taken);
   const bool boxing = draw_box_select(draw, state, cloud, screen);
   ImPlot::PopPlotClipRect();
 

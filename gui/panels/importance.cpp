@@ -32,13 +32,14 @@ void draw_bar(const app::Importance::Feature& feature, float name_width) {
                 fmt::format("{:.0f} %", 100 * feature.share).c_str());
 }
 
-/// The layers in depth order, darker where the choice of the mixer matters more.
+/// The layers in depth order, higher where the choice of the mixer matters more.
 void draw_slots(const std::vector<app::Importance::Feature>& slots) {
   ImDrawList* draw = ImGui::GetWindowDrawList();
-  const ImVec2 corner = ImGui::GetCursorScreenPos();
   const float step = ImGui::GetContentRegionAvail().x / static_cast<float>(slots.size()), height = px(26);
   double most = 0;
   for (const app::Importance::Feature& slot : slots) most = std::max(most, slot.share);
+  muted_text(fmt::format("the mixer of each layer, first to last; highest {:.0f} %", 100 * most));
+  const ImVec2 corner = ImGui::GetCursorScreenPos();
   for (std::size_t i = 0; i < slots.size(); ++i) {
     const ImVec2 low(corner.x + step * static_cast<float>(i), corner.y), high(low.x + step - px(1), low.y + height);
     const float share = most > 0 ? static_cast<float>(slots[i].share / most) : 0;
@@ -84,7 +85,6 @@ void draw_importance(State& state) {
     }
     names = std::min(names, ImGui::GetContentRegionAvail().x * 0.55F);
     for (const app::Importance::Feature& feature : importance.features) draw_bar(feature, names);
-    muted_text("by layer, first to last");
     draw_slots(importance.slots);
   }
   ImGui::EndChild();

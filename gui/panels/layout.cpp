@@ -34,7 +34,8 @@ void draw_header(State& state, const app::WhatIf::Answer& answer) {
   }
   const float buttons =
       ImGui::CalcTextSize("PinUndoRedo").x + 6 * ImGui::GetStyle().FramePadding.x + 2 * ImGui::GetStyle().ItemSpacing.x;
-  ImGui::SameLine(std::max(ImGui::GetCursorPosX() + px(60), ImGui::GetWindowWidth() - buttons - px(12)));
+  ImGui::SameLine();
+  ImGui::SetCursorPosX(ImGui::GetCursorPosX() + std::max(0.0F, ImGui::GetContentRegionAvail().x - buttons));
   if (ImGui::SmallButton("Pin")) state.pin();
   hint("Set this layout aside for Compare and Context sweep (P)");
   ImGui::SameLine();
@@ -272,7 +273,7 @@ Change change_of(const search::Value& now, const search::Value& before, search::
   if (difference == 0) return {"", colours().muted};
   const bool better = (difference < 0) == (direction == search::Direction::minimize);
   const std::string text = before.value != 0 && unit != "1" && unit != "layers"
-                               ? fmt::format("{:+.1f} %", 100 * difference / std::abs(before.value))
+                               ? percent_text(difference / std::abs(before.value))
                                : fmt::format("{}{}", difference > 0 ? "+" : "", report::format_value(difference, unit));
   // The words say it too: colour is never alone.
   return {text + (better ? "  better" : "  worse"), better ? colours().better : colours().worse};

@@ -36,6 +36,10 @@ void draw_roofline(State& state);
 void draw_learning(State& state);
 void draw_importance(State& state);
 
+/// Ask for the folder and write there: of the layout in the editor, of all selected trials.
+void ask_export_folder(State& state);
+void ask_exports_folder(State& state);
+
 ViewWriter save_frontier(State& state, FileKind kind, const report::FigureOptions& options);
 ViewWriter save_parallel(State& state, FileKind kind, const report::FigureOptions& options);
 ViewWriter save_history(State& state, FileKind kind, const report::FigureOptions& options);

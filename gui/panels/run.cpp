@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "gui/panels/panels.h"
 #include "gui/study_form.h"
@@ -20,12 +21,6 @@ std::string duration(double seconds) {
   if (seconds < 100) return fmt::format("{:.0f} s", seconds);
   if (seconds < 6000) return fmt::format("{:.0f} min", seconds / 60);
   return fmt::format("{:.1f} h", seconds / 3600);
-}
-
-/// "100,663,291"
-std::string grouped(std::string digits) {
-  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
-  return digits;
 }
 
 const char* phase_text(app::Phase phase) {
@@ -77,8 +72,9 @@ void draw_status(State& state) {
     } else if (now.will_train && p.total > 0 && p.done == p.total) {
       muted_text("the search has ended; proxies train, their first reading takes a moment");
     } else {
-      ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", p.done, p.total).c_str());
-      muted_text(fmt::format("{} on the front, {:.0f} layouts a second{}", p.front, rate,
+      ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", grouped(p.done), grouped(p.total)).c_str());
+      muted_text(fmt::format("{} on the front, {} layouts a second{}", p.front,
+                             grouped(static_cast<std::size_t>(std::lround(rate))),
                              p.eta_s > 0 ? ", " + duration(p.eta_s) + " to go" : ""));
     }
     if (ImGui::Button(now.phase == app::Phase::paused ? "Resume" : "Pause")) {
@@ -89,7 +85,7 @@ void draw_status(State& state) {
     hint("What is finished stays in the journal; Continue goes on from there, a training from its last reading");
   } else if (state.results()) {
     const app::StudyResults& results = *state.results();
-    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", results.trials.size(),
+    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", grouped(results.trials.size()),
                            grouped(results.layouts), results.front.size()));
     if (now.phase == app::Phase::stopped && !now.folder.empty()) {
       if (ImGui::Button("Continue")) state.start(results.spec, now.folder, true);
@@ -110,9 +106,11 @@ void draw_status(State& state) {
   }
 }
 
-/// What is wrong with the fields whose place in a study file starts with one of `paths`.
-void draw_problems(const spec::Problems& problems, std::initializer_list<std::string_view> paths) {
+/// What is wrong with the fields whose place in a study file starts with one of `paths`, but for those at `except`.
+void draw_problems(const spec::Problems& problems, std::initializer_list<std::string_view> paths,
+                   std::string_view except = {}) {
   for (const spec::Problem& problem : problems.list()) {
+    if (!except.empty() && problem.path.starts_with(except)) continue;
     if (std::ranges::none_of(paths, [&](std::string_view path) { return problem.path.starts_with(path); })) continue;
     problem_text(problem.message);
   }
@@ -198,8 +196,9 @@ void draw_form(State& state) {
   draw_problems(problems, {"hardware"});
   ImGui::InputText("Context", &form.context);
   hint("Tokens: 4096, 32k, 1M");
+  draw_problems(problems, {"workload.context"});
   ImGui::InputInt("Batch", &form.batch);
-  draw_problems(problems, {"workload"});
+  draw_problems(problems, {"workload"}, "workload.context");
   ImGui::InputInt("d_model", &form.d_model, 128, 1024);
   draw_problems(problems, {"model"});
   if (form.keep_space) {

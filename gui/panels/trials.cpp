@@ -28,8 +28,8 @@ void draw_filter(State& state) {
     problem_text(state.filter().problem);
   } else {
     const std::size_t chosen = state.selection().size();
-    muted_text(fmt::format("{} of {}{}", state.shown_count(), state.table()->size(),
-                           chosen > 1 ? fmt::format(", {} selected", chosen) : ""));
+    muted_text(fmt::format("{} of {}{}", grouped(state.shown_count()), grouped(state.table()->size()),
+                           chosen > 1 ? fmt::format(", {} selected", grouped(chosen)) : ""));
   }
 }
 
@@ -52,12 +52,17 @@ void draw_trials(State& state) {
                                 ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_SortTristate;
   if (!ImGui::BeginTable("trials", columns, flags)) return;
   ImGui::TableSetupScrollFreeze(2, 1);
-  ImGui::TableSetupColumn("trial", ImGuiTableColumnFlags_None);
-  ImGui::TableSetupColumn("layout", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort, px(230));
-  ImGui::TableSetupColumn("class", ImGuiTableColumnFlags_NoSort);
+  float names = ImGui::CalcTextSize("000000").x;  // baselines come last, and want to be read without widening
+  for (const search::Trial& baseline : state.results()->baselines) {
+    names = std::max(names, ImGui::CalcTextSize(baseline.name.c_str()).x);
+  }
+  ImGui::TableSetupColumn("trial", ImGuiTableColumnFlags_WidthFixed, std::min(names, px(140)));
+  ImGui::TableSetupColumn("layout", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort, px(170));
+  ImGui::TableSetupColumn("class", ImGuiTableColumnFlags_WidthFixed | ImGuiTableColumnFlags_NoSort,
+                          ImGui::CalcTextSize("dominated").x);
   const std::size_t objectives = state.results()->spec.objectives.size();
   for (std::size_t k = 0; k < metrics.size(); ++k) {
-    const bool hidden = k >= std::max<std::size_t>(objectives + 3, 6);
+    const bool hidden = k >= std::max<std::size_t>(objectives + 3, 6) && metrics[k].metric.name != "proxy_recall";
     ImGui::TableSetupColumn(
         metric_title(metrics[k].metric).c_str(),
         ImGuiTableColumnFlags_PreferSortDescending | (hidden ? ImGuiTableColumnFlags_DefaultHide : 0));

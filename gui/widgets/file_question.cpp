@@ -96,14 +96,17 @@ void draw_file_question(State& state) {
     }
   }
   ImGui::EndChild();
+  if (ImGui::IsWindowAppearing()) ImGui::SetKeyboardFocusHere();
   ImGui::SetNextItemWidth(-1);
-  ImGui::InputTextWithHint("##name", question.folder ? "this folder, or a name in it" : "name", &state.picker_name);
+  const bool entered = ImGui::InputTextWithHint(
+      "##name", question.folder ? "this folder, a name in it, or a path" : "name or path", &state.picker_name,
+      ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_AutoSelectAll);
   const bool nothing = !question.folder && state.picker_name.empty();
   ImGui::BeginDisabled(nothing);
   std::error_code error;
   const bool replaces =
       question.save && !question.folder && !nothing && fs::exists(state.picker_folder / state.picker_name, error);
-  if (ImGui::Button(replaces ? "Replace" : question.button.c_str())) {
+  if (ImGui::Button(replaces ? "Replace" : question.button.c_str()) || (entered && !nothing && !replaces)) {
     chosen = state.picker_name.empty() ? state.picker_folder : state.picker_folder / state.picker_name;
   }
   ImGui::EndDisabled();

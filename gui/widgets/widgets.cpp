@@ -31,6 +31,10 @@ std::string value_text(const search::Scores& scores, const search::Metric& metri
   return at == scores.end() ? "-" : report::format_value(at->second.value, at->second.deviation, metric.unit);
 }
 
+std::string percent_text(double share) {
+  return std::abs(share) < 0.0005 ? fmt::format("{:+.1g} %", 100 * share) : fmt::format("{:+.1f} %", 100 * share);
+}
+
 void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU32 ink, float width, bool points) {
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   std::vector<ImVec2> path;
@@ -41,10 +45,16 @@ void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU
   ImPlot::PopPlotClipRect();
 }
 
-void line_names(const std::vector<std::pair<std::string, ImU32>>& names) {
+void line_names(const std::vector<std::pair<std::string, ImU32>>& names, bool lower_right) {
   ImDrawList* draw = ImPlot::GetPlotDrawList();
   const float line = ImGui::GetTextLineHeight();
   ImVec2 at = ImPlot::GetPlotPos() + ImVec2(px(8), px(6));
+  if (lower_right) {
+    float width = 0;
+    for (const auto& [name, ink] : names) width = std::max(width, ImGui::CalcTextSize(name.c_str()).x + px(22));
+    const ImVec2 size(width, static_cast<float>(names.size()) * (line + px(1)));
+    at = ImPlot::GetPlotPos() + ImPlot::GetPlotSize() - size - ImVec2(px(8), px(6));
+  }
   ImPlot::PushPlotClipRect();
   for (const auto& [name, ink] : names) {
     draw->AddLine(at + ImVec2(0, line / 2), at + ImVec2(px(16), line / 2), ink, px(2.5F));

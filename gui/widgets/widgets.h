@@ -46,6 +46,8 @@ void draw_model_graph(const spec::Layout& layout, std::size_t& selected);
 /// "0.596 ± 0.021"; a dash when there is nothing.
 std::string value_text(const app::TrialTable::Column& column, std::size_t row);
 std::string value_text(const search::Scores& scores, const search::Metric& metric);
+/// "+12.5 %" of a share that is not 0, "-0.003 %" of a small one.
+std::string percent_text(double share);
 std::string metric_title(const search::Metric& metric);
 
 /// Everything about a row; for a tooltip.
@@ -59,8 +61,8 @@ inline constexpr ImPlotFlags kPlotFlags =
     ImPlotFlags_NoMenus | ImPlotFlags_NoBoxSelect | ImPlotFlags_NoMouseText | ImPlotFlags_NoLegend;
 /// A line with its points, in plot coordinates.
 void plot_line(const std::vector<double>& xs, const std::vector<double>& ys, ImU32 ink, float width, bool points);
-/// Names of lines with their colours at the upper left of the plot, in the order of the lines.
-void line_names(const std::vector<std::pair<std::string, ImU32>>& names);
+/// Names of lines with their colours at the upper left of the plot, or the lower right, in the order of the lines.
+void line_names(const std::vector<std::pair<std::string, ImU32>>& names, bool lower_right = false);
 
 void muted_text(const std::string& text);
 void problem_text(const std::string& text);  ///< wrapped, in the colour of what is wrong

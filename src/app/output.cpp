@@ -58,13 +58,14 @@ void replace_file(const fs::path& file, std::string_view content) {
   }
 }
 
-void write_bundle(const interchange::ExportBundle& bundle, const fs::path& folder, bool overwrite) {
-  fs::create_directories(folder);
+void require_new(const interchange::ExportBundle& bundle, const fs::path& folder, const std::string& words) {
   for (const interchange::File& file : bundle.files) {
-    if (!overwrite && fs::exists(folder / file.name)) {
-      throw spec::SpecError((folder / file.name).string(), "exists; --force overwrites it");
-    }
+    if (fs::exists(folder / file.name)) throw spec::SpecError((folder / file.name).string(), words);
   }
+}
+
+void write_bundle(const interchange::ExportBundle& bundle, const fs::path& folder) {
+  fs::create_directories(folder);
   for (const interchange::File& file : bundle.files) {
     write_file(folder / file.name, file.content);
     if (file.executable) fs::permissions(folder / file.name, fs::perms::owner_exec, fs::perm_options::add);

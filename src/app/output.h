@@ -30,7 +30,11 @@ void write_file(const std::filesystem::path& file, std::string_view content);
 /// The same, written beside its place and renamed: a reader never sees half a file, and a full disk costs nothing.
 void replace_file(const std::filesystem::path& file, std::string_view content);
 
-/// Throws std::system_error, and SpecError when a file is there already, unless `overwrite`.
-void write_bundle(const interchange::ExportBundle& bundle, const std::filesystem::path& folder, bool overwrite);
+/// Throws SpecError with `words` on the first of these files that is in the folder already.
+void require_new(const interchange::ExportBundle& bundle, const std::filesystem::path& folder,
+                 const std::string& words);
+
+/// Makes the folder if need be, and replaces what is there. Throws std::system_error.
+void write_bundle(const interchange::ExportBundle& bundle, const std::filesystem::path& folder);
 
 }  // namespace plait::app

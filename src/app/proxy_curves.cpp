@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "src/app/output.h"
-#include "src/spec/json_reader.h"
 
 namespace plait::app {
 namespace {
@@ -58,9 +57,12 @@ std::vector<MeasuredCurve> read_curves(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / kFile;
   std::error_code error;
   if (!std::filesystem::exists(file, error)) return {};
-  const spec::Json json = spec::read_json_file(file.string());
+  return curves_from_json(spec::read_json_file(file.string()), file.string());
+}
+
+std::vector<MeasuredCurve> curves_from_json(const spec::Json& json, const std::string& name) {
   spec::Problems problems;
-  spec::ObjectReader reader(json, file.string(), problems);
+  spec::ObjectReader reader(json, name, problems);
   reader.one_of("format", {std::string(kFormat)});
   std::vector<MeasuredCurve> curves;
   if (const spec::Json* list = reader.require("curves"); list != nullptr && list->is_array()) {

@@ -7,6 +7,7 @@
 
 #include "src/evaluate/proxy_evaluator.h"
 #include "src/report/line_chart.h"
+#include "src/spec/json_reader.h"
 
 /// The learning curves behind measured scores: `learning_curves.json` beside a journal. For looking at; no score is
 /// read from it, and a search resumes without it.
@@ -22,6 +23,9 @@ void write_curves(const std::filesystem::path& folder, std::span<const MeasuredC
 
 /// Nothing when there is no such file. Throws SpecError, std::system_error.
 std::vector<MeasuredCurve> read_curves(const std::filesystem::path& folder);
+
+/// From the content of such a file; `name` stands in what is wrong with it. Throws SpecError.
+std::vector<MeasuredCurve> curves_from_json(const spec::Json& json, const std::string& name);
 
 /// The rungs that curves are of, each with its tasks: what can be drawn in one chart.
 struct CurveGroup {

@@ -67,28 +67,24 @@ bool measured(const search::Trial& trial) {
 
 bool is_baseline(const search::Trial& trial) { return trial.id.starts_with('b'); }
 
-/// Adds the measured scores to their trials, and a column for each metric that is new.
-void add_measurements(std::vector<search::Trial> measurements, StudyResults& results) {
-  for (const search::Trial& measurement : measurements) {
-    const std::string_view id = std::string_view(measurement.id).substr(1);
-    for (auto* list : {&results.trials, &results.baselines, &results.front}) {
-      const auto trial = std::ranges::find(*list, id, &search::Trial::id);
-      if (trial != list->end()) add_scores(measurement, *trial);
-    }
-  }
-  for (const search::Metric& metric : evaluate::proxy_metrics()) {
-    const bool known = std::ranges::find(results.metrics, metric.name, &search::Metric::name) != results.metrics.end();
-    const bool occurs =
-        std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
-    if (occurs && !known) results.metrics.push_back(metric);
-  }
-  results.measurements = std::move(measurements);
+bool has_trial(const StudyResults& results, const std::string& id) {
+  const auto& list = id.starts_with('b') ? results.baselines : results.trials;
+  return std::ranges::find(list, id, &search::Trial::id) != list.end();
 }
 
-/// Curves that cannot be read are no reason to show nothing.
+/// Curves that cannot be read, or are of trials that the journal has not, are no reason to show nothing.
 void take_curves(const std::filesystem::path& folder, StudyResults& results) {
   try {
-    if (!folder.empty()) results.curves = read_curves(folder);
+    if (folder.empty()) return;
+    results.curves = read_curves(folder);
+    const auto others = std::erase_if(results.curves, [&](const MeasuredCurve& measured) {
+      return measured.trials.empty() ||
+             !std::ranges::all_of(measured.trials, [&](const std::string& id) { return has_trial(results, id); });
+    });
+    if (others > 0) {
+      results.warning = fmt::format("{} of the curves beside {} are of trials that it has not, and are left out",
+                                    others, (folder / kJournal).string());
+    }
   } catch (const std::exception& error) {
     results.warning = error.what();
   }
@@ -171,6 +167,23 @@ StudyResults run_study(BuiltStudy& built, const std::filesystem::path& folder, b
   add_measurements(std::move(measured), results);
   if (!folder.empty() && results.finished) replace_file(folder / kResults, results_json(results));
   return results;
+}
+
+void add_measurements(std::vector<search::Trial> measurements, StudyResults& results) {
+  for (const search::Trial& measurement : measurements) {
+    const std::string_view id = std::string_view(measurement.id).substr(1);
+    for (auto* list : {&results.trials, &results.baselines, &results.front}) {
+      const auto trial = std::ranges::find(*list, id, &search::Trial::id);
+      if (trial != list->end()) add_scores(measurement, *trial);
+    }
+  }
+  for (const search::Metric& metric : evaluate::proxy_metrics()) {
+    const bool known = std::ranges::find(results.metrics, metric.name, &search::Metric::name) != results.metrics.end();
+    const bool occurs =
+        std::ranges::any_of(measurements, [&](const auto& m) { return score(m, metric.name) != nullptr; });
+    if (occurs && !known) results.metrics.push_back(metric);
+  }
+  results.measurements = std::move(measurements);
 }
 
 FollowedResults::FollowedResults(std::filesystem::path folder)

@@ -78,6 +78,9 @@ const search::Trial* recommended(const StudyResults& results);
 /// The trial or baseline called `id` ("17", "b0", or "recommended"). Throws SpecError that says which there are.
 const search::Trial& find_trial(const StudyResults& results, const std::string& id);
 
+/// What was measured joins the scores of its trials and baselines, with a column for each metric that is new.
+void add_measurements(std::vector<search::Trial> measurements, StudyResults& results);
+
 /// The model of a trial: the study's base model with its layout.
 spec::ModelSpec model_of(const StudyResults& results, const search::Trial& trial);
 

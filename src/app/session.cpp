@@ -94,6 +94,13 @@ void Session::run(StudySpec study, std::filesystem::path folder, bool resume, st
               const std::stop_token& stop) { search(study, folder, resume, proxies, stop); });
 }
 
+void Session::run(StudySpec study, Measured measured) {
+  Snapshot first;
+  first.phase = Phase::running;
+  restart(std::move(first), [this, study = std::move(study), measured = std::move(measured)](
+                                const std::stop_token& stop) { search(study, {}, false, {}, stop, measured); });
+}
+
 void Session::pause() {
   update([&](Snapshot& snapshot) {
     if (snapshot.phase != Phase::running) return;
@@ -164,7 +171,7 @@ void Session::follow(const std::filesystem::path& folder, std::stop_token stop) 
 }
 
 void Session::search(StudySpec study, const std::filesystem::path& folder, bool resume,
-                     const std::optional<ProxyChoice>& proxies, std::stop_token stop) {
+                     const std::optional<ProxyChoice>& proxies, std::stop_token stop, Measured measured) {
   const auto built = build_study(std::move(study));
   const auto wait_while_paused = [&] {
     std::unique_lock lock(mutex_);
@@ -197,6 +204,10 @@ void Session::search(StudySpec study, const std::filesystem::path& folder, bool 
       *built, folder, resume, stop, observe,
       [&](const std::string& warning) { tell([&](Snapshot& snapshot) { snapshot.message = warning; }); },
       request ? &*request : nullptr);
+  if (results.finished && !measured.trials.empty()) {
+    results.curves = std::move(measured.curves);
+    add_measurements(std::move(measured.trials), results);
+  }
   const bool finished = results.finished;
   publish(std::move(results), finished ? Phase::finished : Phase::stopped);
 }

@@ -56,6 +56,9 @@ class Session {
   /// Searches, then trains if asked to; the folder (may be empty) as in `run_study`.
   void run(StudySpec study, std::filesystem::path folder, bool resume, std::optional<ProxyChoice> proxies = {});
 
+  /// Searches, stores nothing, and adds what was measured on its layouts before.
+  void run(StudySpec study, Measured measured);
+
   void pause();   ///< a running search waits before its next batch, a training at its next reading
   void resume();  ///< goes on after `pause`
   void stop();    ///< a running search ends after the batch in hand
@@ -67,7 +70,7 @@ class Session {
   void restart(Snapshot first, std::function<void(std::stop_token)> work);
   void follow(const std::filesystem::path& folder, std::stop_token stop);
   void search(StudySpec study, const std::filesystem::path& folder, bool resume,
-              const std::optional<ProxyChoice>& proxies, std::stop_token stop);
+              const std::optional<ProxyChoice>& proxies, std::stop_token stop, Measured measured = {});
   void publish(StudyResults results, Phase phase);
   void update(const std::function<void(Snapshot&)>& change);
   void tell(const std::function<void(Snapshot&)>& change);

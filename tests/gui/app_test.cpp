@@ -95,6 +95,22 @@ TEST_F(AppTest, EveryCommandRunsFromItsShortcutAndFromTheMenu) {
   EXPECT_GT(unmoved, 0u);
 }
 
+TEST_F(AppTest, TheSampleShowsWhatWasMeasuredOnItsLayouts) {
+  open();
+  const app::StudyResults& results = *app.state.results();
+  ASSERT_FALSE(results.measurements.empty());
+  for (const search::Trial& measurement : results.measurements) {
+    // A layout that moved means that gui/sample is to be made again: gui/README.md.
+    const search::Trial& trial = app::find_trial(results, measurement.id.substr(1));
+    EXPECT_EQ(trial.layout, measurement.layout) << measurement.id;
+    EXPECT_EQ(search::score(trial, "proxy_recall")->value, search::score(measurement, "proxy_recall")->value);
+  }
+  EXPECT_NE(app.state.table()->find("proxy_recall"), nullptr);
+  show("Learning");
+  EXPECT_FALSE(app.says("Nothing of this study was trained yet"));
+  EXPECT_EQ(app.state.learning_chart().lines.size(), results.curves.size());
+}
+
 TEST_F(AppTest, TheWholeRoundByMouseAndKeyboard) {
   open();
   // The recommended layout stands in the editor; the table's next row replaces it.
@@ -246,6 +262,35 @@ TEST_F(AppTest, TheFirstFrontOfASearchOpensItsRecommendedLayout) {
   EXPECT_EQ(app.state.document.origin, app.state.row_name(app.state.current));
 }
 
+TEST_F(AppTest, TheFrontierFollowsASearchUntilItIsMoved) {
+  StudyForm form;
+  form.strategy = "random";
+  form.budget = 900'000;
+  app.state.form = std::make_unique<StudyForm>(form);
+  run_command(*find_command("study.start"), app.state);
+  const auto reaches = [&](std::size_t trials) {
+    return app.until([&] { return app.state.has_rows() && app.state.table()->trials > trials; });
+  };
+  // The baselines come first; trials reach beyond them.
+  ASSERT_TRUE(reaches(3000));
+  app.frame(2);
+  const auto shows_all = [&] {
+    const Cloud& cloud = app.state.cloud();
+    return app.state.frontier_box.now == std::array{cloud.x.low, cloud.x.high, cloud.y.low, cloud.y.high};
+  };
+  EXPECT_TRUE(shows_all());
+  const ImGuiWindow* window = ImGui::FindWindowByName("Frontier");
+  app.move(window->Pos + window->Size * 0.5F);
+  ImGui::GetIO().AddMouseWheelEvent(0, 2);
+  app.frame(3);
+  const auto moved = app.state.frontier_box.now;
+  EXPECT_FALSE(shows_all());
+  ASSERT_TRUE(reaches(app.state.table()->trials + 3000));
+  EXPECT_EQ(app.state.frontier_box.now, moved);
+  app.press(ImGuiKey_F);
+  EXPECT_TRUE(app.until(shows_all));
+}
+
 TEST_F(AppTest, PauseResumeAndStopOfASearch) {
   StudyForm form;
   form.strategy = "random";
@@ -325,17 +370,25 @@ TEST_F(AppTest, FilesAreChosenInTheAppAndReplacedOnlyByThatWord) {
   const TempDir temp;
   std::filesystem::create_directory(temp / "views");
   app.state.picker_folder = temp / "";
-  for (const char* button : {"Save", "Replace"}) {
+  const std::filesystem::path file = temp / "views" / "front.csv";
+  const auto name_it = [&] {
     run_command(*find_command("file.csv"), app.state);
     app.frame(3);
     ASSERT_TRUE(app.says("views/"));
-    app.state.picker_name = "views/front.csv";
-    app.frame(2);
-    EXPECT_EQ(app.find("", "Save") == nullptr, std::string_view(button) == "Replace");
-    ASSERT_TRUE(app.click("", button));
-    EXPECT_FALSE(app.state.question);
-    EXPECT_GT(std::filesystem::file_size(temp / "views/front.csv"), 100u);
-  }
+    app.type("views/front.csv");
+    app.press(ImGuiKey_Enter);
+  };
+  name_it();
+  EXPECT_FALSE(app.state.question);
+  EXPECT_GT(std::filesystem::file_size(file), 100u);
+  search::write_bytes(file, "mine");
+  name_it();
+  ASSERT_TRUE(app.state.question);
+  EXPECT_EQ(search::bytes_of(file), "mine");
+  EXPECT_EQ(app.find("", "Save"), nullptr);
+  ASSERT_TRUE(app.click("", "Replace"));
+  EXPECT_FALSE(app.state.question);
+  EXPECT_GT(std::filesystem::file_size(file), 100u);
 }
 
 TEST_F(AppTest, ProxiesAreTrainedFromTheFormAndWhatTheyLearntIsShown) {
@@ -428,6 +481,84 @@ TEST_F(AppTest, ExportsAreWrittenAndCopied) {
   app.frame(3);
   ASSERT_TRUE(app.click("Export", "Copy"));
   EXPECT_NE(Headless::clipboard().find("model_type"), std::string::npos);
+}
+
+TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOfEach) {
+  // Trials of several linear mixers, which no target takes, and baselines of one.
+  StudyForm form;
+  form.name = "my/study";
+  form.strategy = "random";
+  form.budget = 20;
+  form.most_kinds = 0;
+  for (auto& [symbol, taken] : form.candidates) taken = taken || symbol == "d";
+  app.state.form = std::make_unique<StudyForm>(form);
+  run_command(*find_command("study.start"), app.state);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished && app.state.has_rows(); }));
+  app.frame(2);
+  app.state.set_filter(app.state.results()->trials[0].layout);
+  app.frame(2);
+  ASSERT_TRUE(app.click("Trials", "0"));
+  app.state.set_filter("baseline");
+  app.frame(2);
+  ImGui::GetIO().AddKeyEvent(ImGuiMod_Ctrl, true);
+  ASSERT_TRUE(app.click("Trials", "Transformer"));
+  ASSERT_TRUE(app.click("Trials", "Gated DeltaNet"));
+  ImGui::GetIO().AddKeyEvent(ImGuiMod_Ctrl, false);
+  ASSERT_EQ(app.state.selection().size(), 3u);
+
+  // One of them is looked at, and the others stay selected.
+  ImGui::GetIO().DisplaySize = {1920, 1600};
+  show("Export");
+  EXPECT_TRUE(app.says("a fla model has one linear mixer"));
+  ASSERT_TRUE(app.click("Export", "my-study-b0"));
+  EXPECT_EQ(notation(), "*x24");
+  EXPECT_EQ(app.state.selection().size(), 3u);
+
+  const TempDir temp;
+  ASSERT_TRUE(app.click("Export", "Write all 3, a folder each..."));
+  ASSERT_TRUE(app.state.question);
+  app.state.question->answer(temp / "models");
+  app.state.question.reset();
+  EXPECT_EQ(last_message(),
+            "wrote 2 of 3 layouts for fla into " + (temp / "models").string() + "; Export says why not the others");
+  EXPECT_TRUE(app.says("| *x24 | written"));
+  EXPECT_FALSE(std::filesystem::exists(temp / "models" / "my-study-0"));
+  const std::filesystem::path config = temp / "models" / "my-study-b0" / "config.json";
+  EXPECT_NE(search::bytes_of(config).find("\"transformer\""), std::string::npos);
+
+  // Again into the same place: nothing is replaced, and the panel says of which.
+  search::write_bytes(config, "mine");
+  run_command(*find_command("file.export_selected"), app.state);
+  app.state.question->answer(temp / "models");
+  app.state.question.reset();
+  EXPECT_TRUE(app.says(config.string() + ": is there already"));
+  EXPECT_EQ(search::bytes_of(config), "mine");
+
+  run_command(*find_command("file.close"), app.state);
+  ASSERT_TRUE(app.until([&] { return !app.state.has_rows(); }));
+  EXPECT_TRUE(app.state.selection().empty());
+}
+
+TEST_F(AppTest, ABaselineStaysSelectedWhileTrialsAreAdded) {
+  const TempDir temp;
+  StudyForm form;
+  spec::Problems problems;
+  app.state.start(*form.study(problems), temp / "run", false);
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished; }));
+  const std::filesystem::path journal = temp / "run" / "journal.jsonl";
+  const std::string whole = search::bytes_of(journal);
+  search::write_bytes(journal, whole.substr(0, whole.find('\n', whole.size() / 2) + 1));
+  app.state.open(temp / "run");
+  ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::following; }));
+  const std::size_t before = app.state.table()->trials;
+  app.state.select_all({1, before}, false);
+  app.state.open_row(before);
+  ASSERT_EQ(app.state.row_name(app.state.current), "Transformer");
+  search::write_bytes(journal, whole);
+  ASSERT_TRUE(app.until([&] { return app.state.table()->trials > before; }));
+  EXPECT_EQ(app.state.selection(), (std::vector<std::size_t>{1, app.state.table()->trials}));
+  EXPECT_EQ(app.state.row_name(app.state.current), "Transformer");
+  EXPECT_TRUE(app.state.is_open(app.state.current));
 }
 
 TEST_F(AppTest, ASecondStudyLiesOverTheFirst) {

@@ -146,6 +146,20 @@ TEST_F(BadInputTest, ABrokenSessionOrBrokenCurvesAreSaidAndTheStudyOpensWithoutT
   expect_goes_on();
 }
 
+TEST_F(BadInputTest, CurvesOfTrialsThatTheJournalHasNot) {
+  const TempDir temp;
+  search_into(temp / "run");
+  write_bytes(temp / "run" / "learning_curves.json", R"({"format": "plait-learning-curves/1", "curves": [
+      {"trials": ["0"], "task": "mqar", "rung": 0, "learning_rate": 0.01, "seed": 0, "points": [[50, 2, 0.1], [100, 1, 0.5]]},
+      {"trials": ["999"], "task": "mqar", "rung": 0, "learning_rate": 0.01, "seed": 0, "points": [[50, 2, 0.1]]}]})");
+  app.state.open(temp / "run");
+  ASSERT_TRUE(app.until([&] { return app.says("1 of the curves beside"); }));
+  app.state.focus_panel = "Learning";
+  app.frame(4);
+  EXPECT_EQ(app.state.learning_chart().lines.size(), 1u);
+  expect_goes_on();
+}
+
 TEST_F(BadInputTest, WhatCannotBeSaved) {
   open_sample();
   run_command(*find_command("file.save_session"), app.state);

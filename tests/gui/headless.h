@@ -4,6 +4,7 @@
 #include <imgui_internal.h>
 #include <implot.h>
 
+#include <algorithm>
 #include <chrono>
 #include <string>
 #include <string_view>
@@ -102,7 +103,8 @@ class Headless {
   bool click(std::string_view window, std::string_view label) {
     const ItemRecorder::Item* item = find(window, label);
     if (item == nullptr) return false;
-    click_at((item->low + item->high) * 0.5F);
+    // The middle of a table's row may be the edge of a column, to be dragged.
+    click_at({std::min((item->low.x + item->high.x) / 2, item->low.x + 20), (item->low.y + item->high.y) / 2});
     return true;
   }
   void press(ImGuiKeyChord chord) {

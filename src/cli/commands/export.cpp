@@ -88,7 +88,8 @@ void run_export(const ExportOptions& options, Context& context) {
   }
   const app::ExportSource chosen = choose(options, context);
   const interchange::ExportBundle bundle = exporter->write(chosen.model, chosen.provenance);
-  app::write_bundle(bundle, options.out, options.force);
+  if (!options.force) app::require_new(bundle, options.out, "exists; --force overwrites it");
+  app::write_bundle(bundle, options.out);
   for (const std::string& note : exporter->supports(chosen.model).notes)
     context.console.warn(fmt::format("note: {}", note));
   std::string files;
