@@ -16,7 +16,8 @@ call. Where `kernel_seconds`, the device's busy time of one eager call, is well 
 limit; "kernels" are its largest parts: [name, calls, seconds]. Attention is the quickest of torch's kernels at the case's
 shape ("attention": seconds of one layer), so flash-attn is not needed. Times are medians.
 
-"operators" are the recurrences alone at other sizes, as CUDA graphs: for calibration, while whole models stay held out.
+"operators" are the recurrences alone at other sizes, for calibration, while whole models stay held out: forward as a CUDA
+graph; forward and backward launched by Python, and the device's busy time of the two.
 
 With Triton 3.4 to 3.7.0 the library refuses Gated DeltaNet's backward pass on Hopper, whose gate gradients come out
 wrong there (flash-linear-attention issue 640); the refusal is lifted here, because only the time is wanted.
@@ -325,6 +326,7 @@ def time_operator(row, mixer, batch, tokens):
 
     both()
     row["forward_backward"] = summary(both, 0.1)["seconds"]
+    row["forward_backward_kernels"] = kernels_of(both)["kernel_seconds"]
 
 
 def time_operators(model, record):
@@ -348,7 +350,8 @@ def warm(folder, phase):
     compile_variants_together(max(2, (os.cpu_count() or 2) // 4))
     model = short_model(folder)
     allow_attention("flash")
-    sizes = {(p, b, c) for cases in ROUNDS for p, b, c in cases if p in ({"training"} if phase == "training" else {"prefill", "decode"})}
+    phases = {"serving": ("prefill", "decode"), "training": ("training",)}[phase]
+    sizes = {case for cases in ROUNDS for case in cases if case[0] in phases}
     with torch.set_grad_enabled(phase == "training"):
         for case in sorted(sizes):
             call_of(model, *case)()
