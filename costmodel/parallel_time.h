@@ -32,6 +32,7 @@ inline constexpr double kTrainingOverhead = 1.22;
 /// kTrainingOverhead times its operators.
 struct TrainingTime {
   Estimate step;
+  Estimate update;          ///< part of the step: the optimizer's pass over its state
   Estimate communication;   ///< part of the step that devices wait for collectives
   double bubble_share = 0;  ///< of the step that a device waits for other stages
   /// Tokens of the step over its seconds and devices; `low` belongs to the longest step.
