@@ -156,6 +156,7 @@ Op backward(Op op) {
       op.flops *= 2;
       op.bytes *= 2;
       op.launches *= 2;
+      op.launches_apart *= 2;
   }
   return op;
 }

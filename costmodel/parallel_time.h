@@ -23,7 +23,7 @@ namespace plait::costmodel {
 
 /// What a training framework takes beyond its operators: the mean over seven published rates of Llama 3 8B and 70B
 /// (Megatron-Bridge 25.11 and 26.02; marked as fitted in costmodel/VALIDATION.md).
-inline constexpr double kTrainingOverhead = 1.22;
+inline constexpr double kTrainingOverhead = 1.25;
 
 /// One optimizer step of Workload::batch sequences. The backward pass takes twice the forward's products and memory
 /// passes, three times its attention (2.5 times the FLOPs at 0.85 of the rate: FlashAttention-3, arXiv 2407.08608) and
