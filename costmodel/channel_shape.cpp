@@ -14,6 +14,7 @@ ChannelShape shape_of(const spec::SwiGlu& m, Dim d_model) {
   shape.hidden = Count(2) * m.width;
   shape.product = m.width;
   shape.products = 2;
+  shape.products_apart = 3;
   return shape;
 }
 

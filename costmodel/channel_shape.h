@@ -15,6 +15,7 @@ struct ChannelShape {
   Count hidden;                ///< activations per token between the products, gate included
   Count product;               ///< activations per token after the gate or activation function
   int products = 0;            ///< kernel launches of its matrix products
+  int products_apart = 0;      ///< when gate and up projection are not one product; 0: as many
 
   Count parameters() const { return dense + expert * experts; }
   Count active_parameters() const { return dense + expert * active; }

@@ -243,6 +243,11 @@ HardwareProfile without_graphs(HardwareProfile profile) {
   return profile;
 }
 
+HardwareProfile without_fusion(HardwareProfile profile) {
+  profile.unfused = true;
+  return profile;
+}
+
 HardwareProfile hardware_from_json(const spec::Json& json, const std::string& path, spec::Problems& problems) {
   HardwareProfile profile;
   spec::ObjectReader reader(json, path, problems);

@@ -81,6 +81,7 @@ struct HardwareProfile {
   std::string backend;                       ///< whose recurrences these are; empty: nobody's
   std::vector<Backend> other_backends;
   double host_launch_s = 0;  ///< least time between two launches; 0: the step is a captured graph
+  bool unfused = false;      ///< kernels as Op::launches_apart
   std::string calibration;   ///< in words: what the constants were fitted on
 
   const OpClass& op_class(OpKind op) const { return op_classes[static_cast<std::size_t>(op)]; }
@@ -106,6 +107,10 @@ HardwareProfile with_backend(HardwareProfile profile, std::string_view name);
 /// The same machine when every kernel is launched by the host, as without CUDA graphs: no operator takes less than its
 /// launches, 8 us each (70 us per layer of nine kernels in 391 step times of xLSTM, Transformer and Mamba models).
 HardwareProfile without_graphs(HardwareProfile profile);
+
+/// The same machine when projections, residual sums and passes over q, k and v are kernels of their own, as the modules
+/// of flash-linear-attention run them; servers fuse those that read the same input.
+HardwareProfile without_fusion(HardwareProfile profile);
 
 /// A built-in profile as it is written. Throws as find_hardware.
 spec::OrderedJson hardware_json(std::string_view name_or_alias);

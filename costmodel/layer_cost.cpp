@@ -68,11 +68,13 @@ void add_projections(const MixerShape& s, const Job& job, double tokens, OpList&
                  .bytes = (job.weight_bytes * s.projections.approximate() +
                            job.activation_bytes * tokens * s.projection_io.approximate()) /
                           tensor,
-                 .launches = static_cast<double>(s.projection_kernels)});
+                 .launches = static_cast<double>(s.projection_kernels),
+                 .launches_apart = static_cast<double>(s.projections_apart)});
   ops.push_back({.kind = OpKind::elementwise,
                  .flops = 2 * tokens * s.convolutions.approximate() / tensor,
-                 .bytes = job.activation_bytes * 2 * tokens * s.mixed_width.approximate() / tensor,
-                 .launches = 1});
+                 .bytes = job.activation_bytes * tokens * s.pass_io.approximate() / tensor,
+                 .launches = static_cast<double>(s.passes),
+                 .launches_apart = static_cast<double>(s.passes_apart)});
 }
 
 /// Ranks that share the keys and values; more ranks than key/value heads hold some of them twice.
@@ -165,14 +167,16 @@ OpList channel_ops(const ChannelShape& s, const Job& job, double tokens) {
   const double expert = job.share.expert;
   const double weights = s.dense.approximate() + s.expert.approximate() * expected_experts(s, tokens * expert) / expert;
   const double hidden = s.hidden.approximate();
+  const double product = s.product.approximate();
   const double d = static_cast<double>(job.model.d_model);
   OpList ops;
-  ops.push_back({.kind = OpKind::gemm,
-                 .flops = 2 * tokens * s.active_parameters().approximate() / tensor,
-                 .bytes = (job.weight_bytes * weights + job.activation_bytes * tokens * (2 * d + 2 * hidden)) / tensor,
-                 .launches = static_cast<double>(s.products)});
   ops.push_back(
-      {.kind = OpKind::elementwise, .bytes = job.activation_bytes * tokens * 2 * hidden / tensor, .launches = 1});
+      {.kind = OpKind::gemm,
+       .flops = 2 * tokens * s.active_parameters().approximate() / tensor,
+       .bytes = (job.weight_bytes * weights + job.activation_bytes * tokens * (2 * d + hidden + product)) / tensor,
+       .launches = static_cast<double>(s.products),
+       .launches_apart = static_cast<double>(s.products_apart)});
+  ops.push_back({.kind = OpKind::elementwise, .bytes = job.activation_bytes * tokens * (hidden + product) / tensor});
   if (s.experts > 0) {  // tokens are sorted by expert, and their results added up: each read and written
     const double routed = static_cast<double>(s.active) * static_cast<double>(s.routed_width);
     ops.push_back({.kind = OpKind::elementwise,
@@ -199,7 +203,8 @@ void add_channel_mixer(const ChannelShape& s, const Job& job, Totals& totals) {
 /// Norm before the sub-block and residual sum after it.
 Op block_op(const Job& job, double tokens) {
   const double row = kBlockPasses * job.activation_bytes * static_cast<double>(job.model.d_model);
-  return {.kind = OpKind::elementwise, .bytes = row * tokens / job.share.norms};
+  // Apart: of a layer's four kernels the second norm takes in the first sum, as in flash-linear-attention.
+  return {.kind = OpKind::elementwise, .bytes = row * tokens / job.share.norms, .launches_apart = 1.5};
 }
 
 void add_block(const Job& job, Totals& totals) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <boost/container/static_vector.hpp>
 #include <cstddef>
 
@@ -26,8 +27,9 @@ constexpr bool is_collective(OpKind kind) {
 struct Op {
   OpKind kind = OpKind::elementwise;
   double flops = 0;
-  double bytes = 0;     ///< moved to or from main memory, or over the link of a collective
-  double launches = 1;  ///< kernels; each pays the class's latency
+  double bytes = 0;           ///< moved to or from main memory, or over the link of a collective
+  double launches = 1;        ///< kernels; each pays the class's latency
+  double launches_apart = 0;  ///< kernels when nothing is fused (HardwareProfile::unfused); 0: as many
 
   // linear_prefill only: `strands` state tiles walk `chunks` chunks one after the other, as many at once as there are
   // compute units; `chunk_factor` is the time of a chunk relative to the Gated DeltaNet kernel.
@@ -35,6 +37,8 @@ struct Op {
   double chunks = 0;
   double chunk_factor = 1;
   double kernel_error = 0;  ///< relative error of chunk_factor
+
+  double kernels(bool unfused) const { return unfused ? std::max(launches, launches_apart) : launches; }
 };
 
 /// Operators of a layer's branch or channel mixer; inline storage, so that costing allocates nothing.

@@ -156,6 +156,7 @@ Op backward(Op op) {
       op.flops *= 2;
       op.bytes *= 2;
       op.launches *= 2;
+      op.launches_apart *= 2;
   }
   return op;
 }
@@ -253,6 +254,7 @@ std::optional<TrainingTime> training_time(const spec::ModelSpec& model, const sp
     const double waiting_stages = (stages - 1) / interleave;
     TrainingTime time;
     time.step = (microbatches + waiting_stages) * per_microbatch + update + data;
+    time.update = update;
     time.communication = microbatches * waited(work.waits) + data;
     time.bubble_share = waiting_stages * per_microbatch.value / time.step.value;
     if (stage == 0 || time.step.value > slowest.step.value) slowest = time;

@@ -23,7 +23,7 @@ namespace plait::costmodel {
 
 /// What a training framework takes beyond its operators: the mean over seven published rates of Llama 3 8B and 70B
 /// (Megatron-Bridge 25.11 and 26.02; marked as fitted in costmodel/VALIDATION.md).
-inline constexpr double kTrainingOverhead = 1.22;
+inline constexpr double kTrainingOverhead = 1.25;
 
 /// One optimizer step of Workload::batch sequences. The backward pass takes twice the forward's products and memory
 /// passes, three times its attention (2.5 times the FLOPs at 0.85 of the rate: FlashAttention-3, arXiv 2407.08608) and
@@ -32,6 +32,7 @@ inline constexpr double kTrainingOverhead = 1.22;
 /// kTrainingOverhead times its operators.
 struct TrainingTime {
   Estimate step;
+  Estimate update;          ///< part of the step: the optimizer's pass over its state
   Estimate communication;   ///< part of the step that devices wait for collectives
   double bubble_share = 0;  ///< of the step that a device waits for other stages
   /// Tokens of the step over its seconds and devices; `low` belongs to the longest step.

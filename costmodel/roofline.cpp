@@ -56,7 +56,8 @@ void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType ty
   const double compute_s = op.flops / (hardware.peak(type) * c.compute_efficiency);
   const double memory_s = op.bytes / (hardware.bandwidth(op.kind) * c.bandwidth_efficiency);
   double roof_s = std::max(compute_s, memory_s);
-  double latency_s = op.launches * c.latency_s;
+  const double launches = op.kernels(hardware.unfused);
+  double latency_s = launches * c.latency_s;
   const PowerShare& power = power_share(op.kind);
   const double working_share = compute_s >= memory_s ? power.compute : power.memory;
   double waiting_share = kWaitingPowerShare;
@@ -75,7 +76,7 @@ void Timeline::add(const Op& op, const HardwareProfile& hardware, spec::DType ty
   spent_s_[static_cast<std::size_t>(roof)] += roof_s;
   spent_s_[static_cast<std::size_t>(Bound::latency)] += latency_s;
   // What the host cannot launch in time the device waits for.
-  const double waiting_s = std::max(0.0, op.launches * hardware.host_launch_s - (roof_s + latency_s));
+  const double waiting_s = std::max(0.0, launches * hardware.host_launch_s - (roof_s + latency_s));
   spent_s_[static_cast<std::size_t>(Bound::latency)] += waiting_s;
   const double total_s = roof_s + latency_s + waiting_s;
   time_ += {whole_ticks(total_s), whole_ticks(total_s / (1 + error)), whole_ticks(total_s * (1 + error))};

@@ -18,7 +18,10 @@ MixerShape softmax_attention_shape(const spec::SoftmaxAttention& a, Dim window, 
   if (a.qk_norm == spec::QkNorm::per_head) shape.vectors += Count(shares_kv ? 1 : 2) * a.head_dim;
   if (a.qk_norm == spec::QkNorm::full_width) shape.vectors += Count(q) + own_kv;
   shape.saved_width = Count(q) + Count(2) * own_kv + (a.output_gate ? q : 0);
-  shape.mixed_width = Count(q) + own_kv + (a.output_gate ? q : 0);
+  if (a.qk_norm != spec::QkNorm::none) shape.pass(Count(q) + own_kv, Count(q) + own_kv, shares_kv ? 1 : 2);
+  shape.pass(Count(q) + own_kv, Count(q) + own_kv, shares_kv ? 1 : 2);  // rotary
+  if (!shares_kv) shape.pass(Count(2) * own_kv, Count(2) * own_kv, 2);  // into the cache
+  if (a.output_gate) shape.pass(Count(2) * q, q, 1);
 
   // Q K^T and its product with V: 2 x 2 hd FLOPs per pair and head.
   shape.attention = {.cached_per_token = Count(2) * kv,

@@ -15,9 +15,10 @@ MixerShape mixer_shape(const spec::GatedDeltaNet& m, Dim d_model) {
   shape.project(d_model, m.value_heads);
   if (m.output_gate) shape.project(d_model, values);
   shape.project(values, d_model);
-  shape.convolve(Count(2) * keys + values, m.conv_width);
+  shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += Count(2) * m.value_heads + m.value_head_dim;
-  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
+  shape.pass(Count(m.output_gate ? 2 : 1) * values, values, 1);  // output norm and gate
+  shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::delta, m.value_heads, m.key_head_dim, m.value_head_dim, m.heads};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   shape.sharding.replicated = m.value_head_dim;

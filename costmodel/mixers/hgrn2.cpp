@@ -12,9 +12,11 @@ MixerShape mixer_shape(const spec::Hgrn2& m, Dim d_model) {
   shape.project(d_model, keys);
   shape.project(d_model, values);
   shape.project(values, d_model);
-  shape.convolve(Count(2) * keys + values, m.conv_width);
+  shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += values;
-  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
+  shape.pass(Count(2) * keys, Count(3) * keys, 3);  // Swish of q, forget gate and its complement
+  shape.pass(values, values, 1);                    // output norm
+  shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::gated_linear, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   return shape;

@@ -20,9 +20,10 @@ MixerShape mixer_shape(const spec::KimiDeltaAttention& m, Dim d_model) {
   shape.project(rank, values);
   shape.project(values, d_model);
   shape.projection_kernels = 4;
-  shape.convolve(Count(2) * keys + values, m.conv_width);
+  shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += Count(m.value_heads) + decays + values + m.value_head_dim;
-  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values + decays;
+  shape.pass(Count(2) * values, values, 1);  // output norm and gate
+  shape.saved_width = Count(2) * keys + Count(2) * values + decays;
   shape.recurrence = {ChunkKernel::channel_delta, m.value_heads, m.key_head_dim, m.value_head_dim, m.heads};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   shape.sharding.replicated = Count(2) * d_model * rank + m.value_head_dim;

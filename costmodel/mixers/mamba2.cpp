@@ -13,9 +13,11 @@ MixerShape mixer_shape(const spec::Mamba2& m, Dim d_model) {
   shape.projections = in * d_model;
   shape.projection_io = in + d_model;
   shape.project(inner, d_model);
-  shape.convolve(convolved, m.conv_width, m.conv_bias);
+  shape.convolve(convolved, m.conv_width, 1, m.conv_bias);
   shape.vectors += Count(3) * m.heads + inner;
-  shape.mixed_width = shape.saved_width = convolved + inner;
+  shape.projections_apart = 2;
+  shape.pass(Count(2) * inner, inner, 1);  // gated norm
+  shape.saved_width = convolved + inner;
   shape.recurrence = {ChunkKernel::state_space, m.heads, m.state_dim, m.head_dim, m.groups};
   shape.sharding = {.heads = m.heads,
                     .kv_heads = m.groups,

@@ -37,14 +37,22 @@ Count chunk_flops(const Recurrence& r, Dim n) {
 void MixerShape::project(Dim in, Dim out) {
   projections += Count(in) * out;
   projection_io += Count(in) + out;
+  ++projections_apart;
 }
 
-void MixerShape::convolve(Count channels, Dim width, bool bias) {
+void MixerShape::convolve(Count channels, Dim width, int inputs, bool bias) {
   if (width == 0) return;
+  pass(channels, channels, inputs);
   convolutions += channels * width;
   convolved += channels;
   if (bias) vectors += channels;
   conv_window += channels * (width - 1);
+}
+
+void MixerShape::pass(Count in, Count out, int apart) {
+  pass_io += in + out;
+  ++passes;
+  passes_apart += apart;
 }
 
 Count core_prefill_flops(const MixerShape& shape, Dim tokens) {

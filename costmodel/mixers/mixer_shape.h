@@ -62,7 +62,10 @@ struct MixerShape {
 
   Count projection_io;         ///< elements that the projections read and write per token
   int projection_kernels = 2;  ///< launches when projections that read the same input are one product
-  Count mixed_width;           ///< elements per token that pass through convolution, norms, rotary and gates
+  int projections_apart = 0;   ///< launches when every projection is a product of its own
+  Count pass_io;               ///< elements per token that convolutions, norms, rotary and gates read and write
+  int passes = 0;              ///< launches of these when one kernel takes all that there is to pass
+  int passes_apart = 0;        ///< launches when q, k and v, and every function, have a kernel each
   Count saved_width;           ///< elements per token between projections and core: q, k, v, latents, gates
   Count conv_window;           ///< elements of convolution input kept per sequence while decoding
   Count convolved;             ///< channels of the convolutions
@@ -73,8 +76,11 @@ struct MixerShape {
 
   /// A projection without bias.
   void project(Dim in, Dim out);
-  /// Depthwise convolutions of `width` taps over `channels`; width 0 is none.
-  void convolve(Count channels, Dim width, bool bias = false);
+  /// Depthwise convolutions of `width` taps over `channels` of so many inputs; width 0 is none.
+  void convolve(Count channels, Dim width, int inputs, bool bias = false);
+  /// A pass that reads and writes so many elements per token, in one kernel or in `apart` of them. L2 norms of q and k
+  /// and sums of decays are no passes: the kernels of a recurrence take them in.
+  void pass(Count in, Count out, int apart);
 
   Count parameters() const { return projections + convolutions + vectors; }
 };

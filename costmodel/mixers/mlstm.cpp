@@ -16,7 +16,8 @@ MixerShape mixer_shape(const spec::MLstm& m, Dim d_model) {
   shape.project(d_model, m.heads);
   shape.project(values, d_model);
   shape.vectors += Count(2) * m.heads + values;
-  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
+  shape.pass(Count(2) * values, values, 2);  // output norm, gate
+  shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim, 0, true};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   return shape;

@@ -14,9 +14,10 @@ MixerShape mixer_shape(const spec::MomentumDeltaNet& m, Dim d_model) {
   for (int i = 0; i < 4; ++i) shape.project(d_model, m.heads);
   if (m.output_gate) shape.project(d_model, values);
   shape.project(values, d_model);
-  shape.convolve(Count(2) * keys + values, m.conv_width);
+  shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += Count(6) * m.heads + m.value_head_dim;
-  shape.mixed_width = shape.saved_width = Count(2) * keys + Count(2) * values;
+  shape.pass(Count(m.output_gate ? 2 : 1) * values, values, 1);  // output norm and gate
+  shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::momentum_delta, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;
   shape.sharding.replicated = m.value_head_dim;

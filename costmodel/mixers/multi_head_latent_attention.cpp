@@ -25,7 +25,8 @@ MixerShape mixer_shape(const spec::MultiHeadLatentAttention& m, Dim d_model, boo
   shape.project(values, d_model);
   shape.projection_kernels = m.q_lora_rank == 0 ? 3 : 4;
   shape.saved_width = Count(2) * q + values + m.q_lora_rank + m.kv_lora_rank + m.rope_dim;
-  shape.mixed_width = Count(q) + m.kv_lora_rank + m.rope_dim;
+  const Count mixed = Count(q) + m.kv_lora_rank + m.rope_dim;
+  shape.pass(mixed, mixed, 3);  // norms of the latents, rotary
   shape.attention = {.cached_per_token = Count(m.kv_lora_rank) + m.rope_dim,
                      .owns_cache = !shares_kv,
                      .window = 0,

@@ -17,9 +17,11 @@ MixerShape mixer_shape(const spec::RetNet& m, Dim d_model) {
   shape.project(d_model, v);
   if (m.output_gate) shape.project(d_model, out);
   shape.project(out, d_model);
-  shape.convolve(Count(q) + k + v, m.conv_width);
+  shape.convolve(Count(q) + k + v, m.conv_width, 3);
   shape.vectors += m.value_head_dim;
-  shape.mixed_width = shape.saved_width = Count(q) + k + v + out;
+  shape.pass(Count(q) + k, Count(q) + k, 2);               // rotary
+  shape.pass(Count(m.output_gate ? 2 : 1) * out, out, 1);  // output norm and gate
+  shape.saved_width = Count(q) + k + v + out;
   shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding = {.heads = m.heads,
                     .kv_heads = m.kv_heads,

@@ -32,6 +32,10 @@ struct TimedCase {
 };
 std::vector<TimedCase> timed_cases();
 
+/// The same of models of flash-linear-attention, measured by tests/bench/fla_hybrids.py
+/// (measurements/fla_hybrids.json). All are held out.
+std::vector<TimedCase> measured_cases();
+
 /// The cost model beside published numbers, as Markdown: what is exact, and the errors of times by class, machine and
 /// backend. costmodel/VALIDATION.md is this text.
 std::string validation_page();

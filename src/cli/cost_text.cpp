@@ -355,7 +355,7 @@ spec::OrderedJson operators_json(const CostedModel& costed, const CostSetting& s
                                      {"class", costmodel::op_kind_name(op.kind)},
                                      {"flops", op.flops},
                                      {"bytes", op.bytes},
-                                     {"launches", op.launches},
+                                     {"launches", op.kernels(setting.hardware.unfused)},
                                      {"seconds", estimate_json(timeline.time())},
                                      {"bound", search::name_of(timeline.bound())}});
                     });
@@ -463,7 +463,7 @@ std::string operator_text(const CostedModel& costed, const CostSetting& setting)
         const auto& mixer = costed.named.model.layout.layers[layer].mixer;
         rows.push_back({fmt::format("{}", layer), std::string(spec::mixer_info(mixer).name), std::string(phase),
                         std::string(costmodel::op_kind_name(op.kind)), format_value(op.flops, "flops"),
-                        format_value(op.bytes, "bytes"), fmt::format("{}", op.launches),
+                        format_value(op.bytes, "bytes"), fmt::format("{}", op.kernels(setting.hardware.unfused)),
                         format_value(timeline.time().value, "s"), std::string(search::name_of(timeline.bound()))});
       });
   return fmt::format("\nOperators of each kind of layer, in order\n{}", format_table(rows, {0, 4, 5, 6, 7}));

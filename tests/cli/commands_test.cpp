@@ -144,6 +144,7 @@ TEST(CostTest, TakesTheBackendAndTheHostIntoAccount) {
   };
   EXPECT_GT(prefill("--backend fla"), prefill(""));
   EXPECT_EQ(prefill("--backend flashinfer"), prefill(""));
+  EXPECT_GT(prefill("--unfused"), prefill(""));
   const Result wrong = run_plait("cost Gx24 --model examples/model-1b.json --backend flashqla");
   EXPECT_EQ(wrong.exit_code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("has not been measured on h100_sxm"));

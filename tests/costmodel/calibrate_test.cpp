@@ -156,6 +156,18 @@ TEST(BackendTest, SlowerKernelsMakeSlowerPrefillsAndNothingElse) {
   EXPECT_EQ(slow.forward_flops, fast.forward_flops);
 }
 
+TEST(GraphsTest, ModulesOfALibraryLaunchEveryProjectionAndPassByThemselves) {
+  // Of flash-linear-attention 0.6.0, counted in a profile of a decode step: seven projections instead of two, gate and
+  // up projection apart, three convolutions, and a third kernel for two norms and two residual sums.
+  const spec::LayerSpec layer{.mixer = gdn(16, 16, 128, 128), .channel_mixer = spec::SwiGlu{512}};
+  const auto fused = layer_cost(layer, model(256, 100), {}, h100());
+  const auto apart = layer_cost(layer, model(256, 100), {}, without_fusion(h100()));
+  const double product = h100().op_class(OpKind::gemm).latency_s;
+  const double pass = h100().op_class(OpKind::elementwise).latency_s;
+  EXPECT_NEAR(apart.decode_step.value - fused.decode_step.value, (5 + 1) * product + (2 + 1) * pass, 1e-10);
+  EXPECT_EQ(apart.decode_hbm_bytes, fused.decode_hbm_bytes);
+}
+
 TEST(GraphsTest, WithoutGraphsAStepTakesAtLeastItsLaunches) {
   const spec::LayerSpec layer{.mixer = gdn(4, 4, 64, 64), .channel_mixer = spec::SwiGlu{512}};
   const auto graph = layer_cost(layer, model(256, 100), {}, h100());

@@ -316,6 +316,16 @@ TEST(CostReportTest, BytesFollowTheirDtypes) {
   EXPECT_EQ(narrow.weights_bytes, (narrow.parameters + 1) / 2);
 }
 
+TEST(CostReportTest, ASwiGluReadsGateAndUpProjectionAndWritesTheirProduct) {
+  const spec::Dim width = 512;
+  const auto bytes = [&](spec::Dim w) {
+    const spec::LayerSpec layer{.mixer = spec::FullAttention{}, .channel_mixer = spec::SwiGlu{w}};
+    return layer_cost(layer, model(256, 100), {.context = 1024}, h100()).prefill_hbm_bytes;
+  };
+  // Three matrices; 2 w out of the products, 2 w in and w out of the activation, w into the last product.
+  EXPECT_EQ(bytes(2 * width) - bytes(width), 2 * (3 * 256 * width + 1024 * 6 * width));
+}
+
 TEST(CostReportTest, ADecodeStepReadsOnlyTheExpertsThatAreHit) {
   const auto spec = model(2048, 100);
   const spec::LayerSpec layer{.mixer = attention(32, 32, 64),

@@ -16,6 +16,7 @@ struct Options {
   std::string hardware = "h100";
   std::string backend;
   bool no_graphs = false;
+  bool unfused = false;
   bool operators = false;
   std::string context;
   std::string batch = "1";
@@ -95,6 +96,7 @@ void run(const Options& options, Context& context) {
   }
   costmodel::HardwareProfile hardware = app::read_hardware(options.hardware);
   if (!options.backend.empty()) hardware = costmodel::with_backend(std::move(hardware), options.backend);
+  if (options.unfused) hardware = costmodel::without_fusion(std::move(hardware));
   if (options.no_graphs) hardware = costmodel::without_graphs(std::move(hardware));
   CostSetting setting{.hardware = std::move(hardware),
                       .workload = {.batch = size_option("--batch", options.batch)},
@@ -144,6 +146,8 @@ void add_cost(CLI::App& app, Context& context) {
   command->add_option("--backend", options->backend,
                       "library of the chunked recurrences, as measured on the hardware (flashinfer, fla)");
   command->add_flag("--no-graphs", options->no_graphs, "every kernel is launched by the host, without CUDA graphs");
+  command->add_flag("--unfused", options->unfused,
+                    "projections and passes are kernels of their own, as training libraries run them, not servers");
   command->add_flag("--operators", options->operators, "every operator of every kind of layer too");
   command->add_option("--context", options->context, "tokens, for example 32k (the default)");
   command->add_option("--batch", options->batch, "sequences")->capture_default_str();
