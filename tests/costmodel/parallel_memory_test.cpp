@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include "costmodel/cost_report.h"
+#include "costmodel/mixers/layer_shapes.h"
+#include "costmodel/size_of.h"
 #include "src/spec/error.h"
 #include "tests/costmodel/models.h"
 
@@ -45,8 +48,24 @@ RC_GTEST_PROP(ParallelMemoryTest, TensorParallelSharesAddUpToTheWholeAndWhatIsHe
   RC_PRE(divides(p, spec));
   const auto whole = serving_memory(spec, workload, {});
   const auto share = serving_memory(spec, workload, p);
-  RC_ASSERT(p.tensor * share.weights >= whole.weights);
-  RC_ASSERT(p.tensor * share.weights <= whole.weights * 11 / 10);
+  // Norms and what a mixer replicates stand on every rank, heads of keys and values on as many as each has to serve.
+  Count more = model_parameters(spec).lower_bounds + spec.d_model;
+  Count remainders = 2;  // of splits: embeddings and head, and per layer a mixer's two and the channel mixer
+  for (const spec::LayerSpec& layer : spec.layout.layers) {
+    more += Count(2) * spec.d_model;
+    for_each_shape(layer, spec.d_model, [&](const MixerShape& shape) { more += shape.sharding.replicated; });
+    remainders += 3;
+  }
+  more = more * (p.tensor - 1);
+  for (const spec::LayerSpec& layer : spec.layout.layers) {
+    for_each_shape(layer, spec.d_model, [&](const MixerShape& shape) {
+      const Dim served = p.tensor / std::min(p.tensor, shape.sharding.kv_heads);
+      more += shape.sharding.kv_parameters * (served - 1);
+    });
+  }
+  const Dim exact = whole.weights + size_of(more, spec.dtype).exact("bytes");
+  RC_ASSERT(p.tensor * share.weights >= exact);
+  RC_ASSERT(p.tensor * share.weights <= exact + size_of(remainders * (p.tensor - 1), spec.dtype).exact("bytes"));
   RC_ASSERT(p.tensor * share.kv_cache >= whole.kv_cache);
   RC_ASSERT(share.kv_cache <= whole.kv_cache);
   RC_ASSERT(p.tensor * share.state >= whole.state);
