@@ -12,6 +12,7 @@
 #include "gui/panels/panels.h"
 #include "gui/theme.h"
 #include "gui/widgets/widgets.h"
+#include "src/spec/grouped.h"
 
 namespace plait::gui {
 namespace {
@@ -59,7 +60,7 @@ void draw_menus(State& state) {
   std::string status;
   if (state.results() != nullptr) {
     status = fmt::format("{}: {} trials, {} on the front", state.results()->spec.name,
-                         grouped(state.results()->trials.size()), state.results()->front.size());
+                         spec::grouped(state.results()->trials.size()), state.results()->front.size());
   }
   const app::Snapshot& now = state.snapshot;
   const bool searches = now.phase == app::Phase::running || now.phase == app::Phase::paused;

@@ -11,6 +11,7 @@
 #include "src/app/model_source.h"
 #include "src/app/output.h"
 #include "src/spec/embedded_file.h"
+#include "src/spec/grouped.h"
 #include "src/spec/json_reader.h"
 #include "src/spec/model_json.h"
 
@@ -164,11 +165,6 @@ State::~State() = default;
 
 // --- Words ---
 
-std::string grouped(std::string digits) {
-  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ',');
-  return digits;
-}
-
 void State::say(std::string text) { messages.push_back({std::move(text), false, now_s_}); }
 void State::complain(std::string text) {
   if (!messages.empty() && messages.back().bad && messages.back().text == text) return;
@@ -299,7 +295,7 @@ bool State::update(double now_s) {
   if (new_words) complain(fresh.message);
   if (fresh.phase == app::Phase::finished && fresh.version != snapshot.version) {
     say(fmt::format("{} has finished: {} layouts evaluated, {} on the front", fresh.results->spec.name,
-                    grouped(fresh.results->trials.size()), fresh.results->front.size()));
+                    spec::grouped(fresh.results->trials.size()), fresh.results->front.size()));
   }
   bool changed = made || fresh.version != snapshot.version || fresh.phase != snapshot.phase || new_words ||
                  fresh.progress.done != snapshot.progress.done || fresh.share_read != snapshot.share_read;
@@ -695,7 +691,7 @@ void State::best_within() {
         if (next.reference.layers.empty()) next.reference = next.layout;
       });
       say(fmt::format("the best {} of all {} layouts inside the budgets", goal,
-                      results() ? grouped(results()->layouts) : "legal"));
+                      results() ? spec::grouped(results()->layouts) : "legal"));
     } else {
       say("no layout is inside the budgets");
     }

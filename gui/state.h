@@ -282,10 +282,6 @@ class State {
   double now_s_ = 0;
 };
 
-/// "100,663,291" of a count or its digits.
-std::string grouped(std::string digits);
-inline std::string grouped(std::size_t count) { return grouped(std::to_string(count)); }
-
 /// Contexts of the sweep: 1K to 2M, doubling.
 const std::vector<spec::Dim>& sweep_contexts();
 

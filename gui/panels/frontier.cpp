@@ -10,6 +10,7 @@
 #include "gui/theme.h"
 #include "gui/widgets/widgets.h"
 #include "src/app/output.h"
+#include "src/spec/grouped.h"
 
 namespace plait::gui {
 namespace {
@@ -285,10 +286,10 @@ void draw_controls(State& state) {
       int until = static_cast<int>(std::min(state.until, state.table()->trials));
       const int all = static_cast<int>(state.table()->trials);
       ImGui::SetNextItemWidth(std::min(room, px(260)));
-      const std::string text = until == all
-                                   ? fmt::format("all {} trials", grouped(state.table()->trials))
-                                   : fmt::format("first {} of {} trials", grouped(static_cast<std::size_t>(until)),
-                                                 grouped(state.table()->trials));
+      const std::string text =
+          until == all ? fmt::format("all {} trials", spec::grouped(state.table()->trials))
+                       : fmt::format("first {} of {} trials", spec::grouped(static_cast<std::size_t>(until)),
+                                     spec::grouped(state.table()->trials));
       if (ImGui::SliderInt("##History", &until, 1, all, text.c_str(), ImGuiSliderFlags_AlwaysClamp)) {
         state.until = until == all ? SIZE_MAX : static_cast<std::size_t>(until);
       }

@@ -12,6 +12,7 @@
 #include "gui/widgets/widgets.h"
 #include "src/app/output.h"
 #include "src/report/number_format.h"
+#include "src/spec/grouped.h"
 
 namespace plait::gui {
 namespace {
@@ -72,9 +73,10 @@ void draw_status(State& state) {
     } else if (now.will_train && p.total > 0 && p.done == p.total) {
       muted_text("the search has ended; proxies train, their first reading takes a moment");
     } else {
-      ImGui::ProgressBar(share, {-1, 0}, fmt::format("{} of {}", grouped(p.done), grouped(p.total)).c_str());
+      ImGui::ProgressBar(share, {-1, 0},
+                         fmt::format("{} of {}", spec::grouped(p.done), spec::grouped(p.total)).c_str());
       muted_text(fmt::format("{} on the front, {} layouts a second{}", p.front,
-                             grouped(static_cast<std::size_t>(std::lround(rate))),
+                             spec::grouped(static_cast<std::size_t>(std::lround(rate))),
                              p.eta_s > 0 ? ", " + duration(p.eta_s) + " to go" : ""));
     }
     if (ImGui::Button(now.phase == app::Phase::paused ? "Resume" : "Pause")) {
@@ -85,8 +87,8 @@ void draw_status(State& state) {
     hint("What is finished stays in the journal; Continue goes on from there, a training from its last reading");
   } else if (state.results()) {
     const app::StudyResults& results = *state.results();
-    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", grouped(results.trials.size()),
-                           grouped(results.layouts), results.front.size()));
+    muted_text(fmt::format("{} of {} layouts evaluated, {} on the front", spec::grouped(results.trials.size()),
+                           spec::grouped(results.layouts), results.front.size()));
     if (now.phase == app::Phase::stopped && !now.folder.empty()) {
       if (ImGui::Button("Continue")) state.start(results.spec, now.folder, true);
       ImGui::SameLine();

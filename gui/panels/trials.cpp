@@ -10,6 +10,7 @@
 #include "gui/theme.h"
 #include "gui/trial_order.h"
 #include "gui/widgets/widgets.h"
+#include "src/spec/grouped.h"
 
 namespace plait::gui {
 namespace {
@@ -28,8 +29,8 @@ void draw_filter(State& state) {
     problem_text(state.filter().problem);
   } else {
     const std::size_t chosen = state.selection().size();
-    muted_text(fmt::format("{} of {}{}", grouped(state.shown_count()), grouped(state.table()->size()),
-                           chosen > 1 ? fmt::format(", {} selected", grouped(chosen)) : ""));
+    muted_text(fmt::format("{} of {}{}", spec::grouped(state.shown_count()), spec::grouped(state.table()->size()),
+                           chosen > 1 ? fmt::format(", {} selected", spec::grouped(chosen)) : ""));
   }
 }
 

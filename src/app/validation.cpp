@@ -15,6 +15,7 @@
 #include "search/objective.h"
 #include "src/app/presets.h"
 #include "src/spec/embedded_file.h"
+#include "src/spec/grouped.h"
 #include "src/spec/model_json.h"
 
 namespace plait::embedded {
@@ -40,14 +41,6 @@ std::int64_t count(const spec::ModelSpec& model, const std::string& quantity, sp
   throw std::logic_error("validation case with the quantity " + quantity);
 }
 
-std::string digits(std::int64_t value) {
-  std::string text = fmt::format("{}", value);
-  for (auto at = static_cast<std::ptrdiff_t>(text.size()) - 3; at > 0; at -= 3) {
-    text.insert(static_cast<std::size_t>(at), 1, ',');
-  }
-  return text;
-}
-
 std::string percent(const std::vector<double>& errors) {
   const ErrorSummary s = costmodel::summarize(errors);
   return fmt::format("{:.1f} / {:.1f} / {:.1f}", 100 * s.mean, 100 * s.median, 100 * s.p90);
@@ -61,8 +54,8 @@ double naive_seconds(const Measurement& row, const HardwareProfile& hardware) {
 std::string exact_table() {
   std::string out = "| model | quantity | published | counted | difference | source |\n|---|---|---|---|---|---|\n";
   for (const ExactCase& c : exact_cases()) {
-    out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", c.name, c.quantity, digits(c.published), digits(c.counted),
-                       c.counted - c.published, c.source);
+    out += fmt::format("| {} | {} | {} | {} | {} | {} |\n", c.name, c.quantity, spec::grouped(c.published),
+                       spec::grouped(c.counted), c.counted - c.published, c.source);
   }
   return out;
 }
@@ -191,7 +184,7 @@ std::string setting_text(const Setting& s) {
 }
 
 std::string number(double value, const std::string& phase) {
-  return phase == "training" ? digits(std::llround(value))
+  return phase == "training" ? spec::grouped(std::llround(value))
                              : fmt::format("{:.{}f} ms", value * 1e3, value < 0.01 ? 2 : 1);
 }
 

@@ -5,6 +5,7 @@
 
 #include "costmodel/cost_report.h"
 #include "src/spec/embedded_file.h"
+#include "src/spec/grouped.h"
 #include "src/spec/model_json.h"
 #include "src/spec/notation.h"
 
@@ -96,17 +97,6 @@ OrderedJson provenance_json(const ExportedModel& exported, std::string_view targ
   return json;
 }
 
-/// 1234567 -> "1,234,567".
-std::string grouped(Dim value) {
-  const std::string digits = std::to_string(value);
-  std::string text;
-  for (std::size_t i = 0; i < digits.size(); ++i) {
-    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
-    text += digits[i];
-  }
-  return text;
-}
-
 std::string readme(const ExportedModel& exported, const ParameterCounts& counts, bool flame) {
   const spec::ModelSpec& model = exported.model;
   const Provenance& provenance = exported.provenance;
@@ -120,8 +110,8 @@ std::string readme(const ExportedModel& exported, const ParameterCounts& counts,
       "| parameters | {} |\n"
       "| layers, hidden size, vocabulary | {}, {}, {} |\n",
       model.name, provenance.plait_version.empty() ? "" : " " + provenance.plait_version, spec::letters(model.layout),
-      layout_text(exported), exported.type.name, exported.type.mixer_class, grouped(counts.total), model.layout.size(),
-      model.d_model, model.vocab_size);
+      layout_text(exported), exported.type.name, exported.type.mixer_class, spec::grouped(counts.total),
+      model.layout.size(), model.d_model, model.vocab_size);
   if (!provenance.study.empty()) text += fmt::format("| study, trial | {}, {} |\n", provenance.study, provenance.trial);
   for (const auto& [metric, value] : provenance.metrics) text += fmt::format("| {} | {} |\n", metric, value);
 
