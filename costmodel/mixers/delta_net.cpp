@@ -15,7 +15,7 @@ MixerShape mixer_shape(const spec::DeltaNet& m, Dim d_model) {
   shape.project(values, d_model);
   shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += m.value_head_dim;
-  shape.pass(Count(m.output_gate ? 2 : 1) * values, values, 1);  // output norm and gate
+  shape.norm_output(values, m.output_gate);
   shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::delta, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;

@@ -21,9 +21,9 @@ MixerShape mixer_shape(const spec::Gla& m, Dim d_model) {
   shape.project(out, d_model);
   shape.projection_kernels = 3;
   shape.convolve(Count(q) + k + v, m.conv_width, 3);
-  shape.vectors += Count(k) + m.value_head_dim;            // bias of the decays, output norm
-  shape.pass(Count(2) * k, Count(2) * k, 2);               // log sigmoid of the decays, and their scale
-  shape.pass(Count(m.output_gate ? 2 : 1) * out, out, 1);  // output norm and gate
+  shape.vectors += Count(k) + m.value_head_dim;  // bias of the decays, output norm
+  shape.pass(Count(2) * k, Count(2) * k, 2);     // log sigmoid of the decays, and their scale
+  shape.norm_output(out, m.output_gate);
   shape.saved_width = Count(q) + Count(2) * k + v + out;
   shape.recurrence = {ChunkKernel::gated_linear, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding = {.heads = m.heads,

@@ -11,7 +11,7 @@ MixerShape mixer_shape(const spec::Hgrn& m, Dim d_model) {
   shape.convolve(Count(2) * m.width, m.conv_width, 2);
   shape.vectors += m.width;                               // output norm
   shape.pass(Count(2) * m.width, Count(2) * m.width, 2);  // forget gate, gated input
-  shape.pass(Count(2) * m.width, m.width, 1);             // output norm and gate
+  shape.norm_output(m.width, true);
   shape.saved_width = Count(3) * m.width;
   shape.recurrence = {ChunkKernel::elementwise_scan, 1, 1, m.width};
   shape.sharding.heads = shape.sharding.kv_heads = m.width;

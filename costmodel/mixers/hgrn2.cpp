@@ -15,7 +15,7 @@ MixerShape mixer_shape(const spec::Hgrn2& m, Dim d_model) {
   shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += values;
   shape.pass(Count(2) * keys, Count(3) * keys, 3);  // Swish of q, forget gate and its complement
-  shape.pass(values, values, 1);                    // output norm
+  shape.norm_output(values, false);
   shape.saved_width = Count(2) * keys + Count(2) * values;
   shape.recurrence = {ChunkKernel::gated_linear, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;

@@ -22,7 +22,7 @@ MixerShape mixer_shape(const spec::KimiDeltaAttention& m, Dim d_model) {
   shape.projection_kernels = 4;
   shape.convolve(Count(2) * keys + values, m.conv_width, 3);
   shape.vectors += Count(m.value_heads) + decays + values + m.value_head_dim;
-  shape.pass(Count(2) * values, values, 1);  // output norm and gate
+  shape.norm_output(values, true);
   shape.saved_width = Count(2) * keys + Count(2) * values + decays;
   shape.recurrence = {ChunkKernel::channel_delta, m.value_heads, m.key_head_dim, m.value_head_dim, m.heads};
   shape.sharding.heads = shape.sharding.kv_heads = m.heads;

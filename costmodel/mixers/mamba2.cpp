@@ -16,7 +16,7 @@ MixerShape mixer_shape(const spec::Mamba2& m, Dim d_model) {
   shape.convolve(convolved, m.conv_width, 1, m.conv_bias);
   shape.vectors += Count(3) * m.heads + inner;
   shape.projections_apart = 2;
-  shape.pass(Count(2) * inner, inner, 1);  // gated norm
+  shape.norm_output(inner, true);
   shape.saved_width = convolved + inner;
   shape.recurrence = {ChunkKernel::state_space, m.heads, m.state_dim, m.head_dim, m.groups};
   shape.sharding = {.heads = m.heads,

@@ -81,6 +81,8 @@ struct MixerShape {
   /// A pass that reads and writes so many elements per token, in one kernel or in `apart` of them. L2 norms of q and k
   /// and sums of decays are no passes: the kernels of a recurrence take them in.
   void pass(Count in, Count out, int apart);
+  /// The norm of an output of so many elements, with its gate if it has one.
+  void norm_output(Count width, bool gated) { pass(Count(gated ? 2 : 1) * width, width, 1); }
 
   Count parameters() const { return projections + convolutions + vectors; }
 };

@@ -19,8 +19,8 @@ MixerShape mixer_shape(const spec::RetNet& m, Dim d_model) {
   shape.project(out, d_model);
   shape.convolve(Count(q) + k + v, m.conv_width, 3);
   shape.vectors += m.value_head_dim;
-  shape.pass(Count(q) + k, Count(q) + k, 2);               // rotary
-  shape.pass(Count(m.output_gate ? 2 : 1) * out, out, 1);  // output norm and gate
+  shape.pass(Count(q) + k, Count(q) + k, 2);  // rotary
+  shape.norm_output(out, m.output_gate);
   shape.saved_width = Count(q) + k + v + out;
   shape.recurrence = {ChunkKernel::scalar_linear, m.heads, m.key_head_dim, m.value_head_dim};
   shape.sharding = {.heads = m.heads,
