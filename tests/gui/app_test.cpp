@@ -27,6 +27,16 @@ class AppTest : public ::testing::Test {
     app.state.focus_panel = panel;
     app.frame(4);
   }
+  void start(const StudyForm& form) {
+    app.state.form = std::make_unique<StudyForm>(form);
+    run_command(*find_command("study.start"), app.state);
+  }
+  void start_random_search(std::size_t budget) {
+    StudyForm form;
+    form.strategy = "random";
+    form.budget = budget;
+    start(form);
+  }
   std::string last_message() const { return app.state.messages.empty() ? "" : app.state.messages.back().text; }
 
   plait::testing::FakeBackend backend;  // outlives the app, whose thread trains on it
@@ -252,22 +262,14 @@ TEST_F(AppTest, TheFormStartsASearchAndShowsMistakesBesideTheirFields) {
 TEST_F(AppTest, TheFirstFrontOfASearchOpensItsRecommendedLayout) {
   // The first results that a search gives out are its baselines; they are seen here, since a frame takes less than the
   // time to the next.
-  StudyForm form;
-  form.strategy = "random";
-  form.budget = 900'000;
-  app.state.form = std::make_unique<StudyForm>(form);
-  run_command(*find_command("study.start"), app.state);
+  start_random_search(900'000);
   ASSERT_TRUE(app.until([&] { return app.state.has_rows() && app.state.table()->trials > 0; }));
   EXPECT_FALSE(app.state.document.layout.layers.empty());
   EXPECT_EQ(app.state.document.origin, app.state.row_name(app.state.current));
 }
 
 TEST_F(AppTest, TheFrontierFollowsASearchUntilItIsMoved) {
-  StudyForm form;
-  form.strategy = "random";
-  form.budget = 900'000;
-  app.state.form = std::make_unique<StudyForm>(form);
-  run_command(*find_command("study.start"), app.state);
+  start_random_search(900'000);
   const auto reaches = [&](std::size_t trials) {
     return app.until([&] { return app.state.has_rows() && app.state.table()->trials > trials; });
   };
@@ -292,11 +294,7 @@ TEST_F(AppTest, TheFrontierFollowsASearchUntilItIsMoved) {
 }
 
 TEST_F(AppTest, PauseResumeAndStopOfASearch) {
-  StudyForm form;
-  form.strategy = "random";
-  form.budget = 900'000;
-  app.state.form = std::make_unique<StudyForm>(form);
-  run_command(*find_command("study.start"), app.state);
+  start_random_search(900'000);
   ASSERT_TRUE(app.until([&] { return app.state.snapshot.progress.done > 0 && app.state.has_rows(); }));
   app.press(ImGuiKey_Space);
   EXPECT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::paused; }));
@@ -433,11 +431,7 @@ TEST_F(AppTest, ATrainingIsStoppedAndItsStudyStays) {
 }
 
 TEST_F(AppTest, ThirtyThousandTrialsAreSeenThroughViewsMadeOnAThread) {
-  StudyForm form;
-  form.strategy = "random";
-  form.budget = 32'000;
-  app.state.form = std::make_unique<StudyForm>(form);
-  run_command(*find_command("study.start"), app.state);
+  start_random_search(32'000);
   ASSERT_TRUE(app.until([&] {
     return app.state.snapshot.phase == app::Phase::finished && app.state.table() != nullptr &&
            app.state.table()->trials == 32'000;
@@ -491,8 +485,7 @@ TEST_F(AppTest, SelectedTrialsAreWrittenAFolderEachAndWhatStandsInTheWayIsSaidOf
   form.budget = 20;
   form.most_kinds = 0;
   for (auto& [symbol, taken] : form.candidates) taken = taken || symbol == "d";
-  app.state.form = std::make_unique<StudyForm>(form);
-  run_command(*find_command("study.start"), app.state);
+  start(form);
   ASSERT_TRUE(app.until([&] { return app.state.snapshot.phase == app::Phase::finished && app.state.has_rows(); }));
   app.frame(2);
   app.state.set_filter(app.state.results()->trials[0].layout);
