@@ -18,7 +18,8 @@ __device__ inline Activated activated(PlaitActivation activation, float z) {
   return {z * s, s + z * s * other};
 }
 
-constexpr std::int64_t kBlocksWanted = 132 * 8;  // a few on every multiprocessor of a large GPU
+constexpr std::int64_t kMultiprocessors = 132;  // of a large GPU
+constexpr std::int64_t kBlocksWanted = 8 * kMultiprocessors;
 
 inline std::int64_t divide_up(std::int64_t x, std::int64_t by) { return (x + by - 1) / by; }
 

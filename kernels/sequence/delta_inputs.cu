@@ -35,7 +35,8 @@ int lines_of(const PlaitDeltaInputs& p) { return kThreads / lanes_of(p); }
 
 /// As many as a large GPU holds at once: each takes as many stretches as the others.
 std::int64_t blocks_of(const PlaitDeltaInputs& p, bool backward) {
-  const std::int64_t stretches = p.batch * divide_up(p.tokens, kStretch), at_once = 132 * (backward ? 4 : 8);
+  const std::int64_t stretches = p.batch * divide_up(p.tokens, kStretch),
+                     at_once = kMultiprocessors * (backward ? 4 : 8);
   return std::clamp<std::int64_t>(at_once / (p.members * slices_of(p)), 1, divide_up(stretches, lines_of(p)));
 }
 

@@ -24,7 +24,7 @@ Shape shape_of(const PlaitNorm& p) {
 
 /// Blocks of one member, as many as a large GPU holds at once; each takes every so manieth group of rows.
 std::int64_t blocks_of(const PlaitNorm& p, bool backward) {
-  const std::int64_t at_once = 132 * (backward ? 3 : 6);
+  const std::int64_t at_once = kMultiprocessors * (backward ? 3 : 6);
   return std::clamp<std::int64_t>(at_once / p.members, 1, divide_up(p.rows, kThreads / shape_of(p).lanes));
 }
 
