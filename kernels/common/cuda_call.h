@@ -42,19 +42,26 @@ void enqueue(Pass pass, const Arguments& arguments, at::Device device) {
   if (pass(&arguments, stream, message.data(), message.size()) != 0) throw std::runtime_error(message.data());
 }
 
-/// What blocks summed each for itself, fp32 [M, P, ...] -> [M, ...].
-inline at::Tensor sum_of_parts(const at::Tensor& parts) {
-  std::vector<std::int64_t> sizes = parts.sizes().vec();
-  sizes.erase(sizes.begin() + 1);
-  const at::Tensor sums = at::empty(sizes, parts.options());
+/// What blocks summed each for itself, fp32 [M, P, ...] -> [M, ...], in one launch for all that are defined.
+template <std::size_t n>
+std::array<at::Tensor, n> sums_of_parts(const std::array<at::Tensor, n>& all) {
+  static_assert(n <= PLAIT_PARTS_AT_ONCE);
+  std::array<at::Tensor, n> out;
   PlaitPartSums arguments{};
-  arguments.members = parts.size(0);
-  arguments.parts = parts.size(1);
-  arguments.width = sums.numel() / parts.size(0);
-  arguments.x = numbers(parts);
-  arguments.sums = numbers(sums);
-  enqueue(cuda_library().part_sums, arguments, parts.device());
-  return sums;
+  at::Device device = at::kCUDA;
+  for (std::size_t i = 0; i < n; ++i) {
+    const at::Tensor& parts = all[i];
+    if (!parts.defined()) continue;
+    std::vector<std::int64_t> sizes = parts.sizes().vec();
+    sizes.erase(sizes.begin() + 1);
+    out[i] = at::empty(sizes, parts.options());
+    device = parts.device();
+    arguments.members = parts.size(0);
+    arguments.of[arguments.count++] = {
+        .parts = parts.size(1), .width = out[i].numel() / parts.size(0), .x = numbers(parts), .sums = numbers(out[i])};
+  }
+  if (arguments.count > 0) enqueue(cuda_library().part_sums, arguments, device);
+  return out;
 }
 
 }  // namespace plait::kernels

@@ -38,6 +38,7 @@ CudaLibrary load() {
   find(out.distinct, "plait_distinct");
   find(out.embedding, "plait_embedding");
   find(out.embedding_gradient, "plait_embedding_gradient");
+  find(out.copy_weights, "plait_copy_weights");
   find(out.part_sums, "plait_part_sums");
   find(out.norm_partials, "plait_norm_partials");
   find(out.norm_forward, "plait_norm_forward");

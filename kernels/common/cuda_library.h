@@ -7,6 +7,7 @@
 #include "kernels/cross_entropy/cross_entropy_cuda.h"
 #include "kernels/embedding/embedding_cuda.h"
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
+#include "kernels/joined_weights/joined_weights_cuda.h"
 #include "kernels/random/random_cuda.h"
 #include "kernels/sequence/sequence_cuda.h"
 
@@ -26,6 +27,7 @@ struct CudaLibrary {
   decltype(&plait_distinct) distinct = nullptr;
   decltype(&plait_embedding) embedding = nullptr;
   decltype(&plait_embedding_gradient) embedding_gradient = nullptr;
+  decltype(&plait_copy_weights) copy_weights = nullptr;
   decltype(&plait_part_sums) part_sums = nullptr;
   decltype(&plait_norm_partials) norm_partials = nullptr;
   decltype(&plait_norm_forward) norm_forward = nullptr;

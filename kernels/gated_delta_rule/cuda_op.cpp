@@ -26,23 +26,22 @@ at::Tensor filled_up(const at::Tensor& x, std::int64_t last, std::int64_t last_b
   return x;
 }
 
-PlaitGatedDeltaRule arguments_of(const tensor_list& inputs, double scale) {
-  const auto &q = inputs[0], &k = inputs[1], &v = inputs[2], &g = inputs[3], &beta = inputs[4], &initial = inputs[5];
+PlaitGatedDeltaRule arguments_of(const DeltaRuleTensors& x, double scale) {
   PlaitGatedDeltaRule out{};
-  out.sequences = k.size(0);
-  out.tokens = k.size(1);
-  out.heads = k.size(2);
-  out.key_dim = k.size(3);
-  out.value_dim = v.size(3);
-  out.data_type = data_type_of(k);
+  out.sequences = x.k.size(0);
+  out.tokens = x.k.size(1);
+  out.heads = x.k.size(2);
+  out.key_dim = x.k.size(3);
+  out.value_dim = x.v.size(3);
+  out.data_type = data_type_of(x.k);
   out.gate_type = PLAIT_FLOAT32;
   out.scale = static_cast<float>(scale);
-  out.q = data(q);
-  out.k = data(k);
-  out.v = data(v);
-  out.g = data(g);
-  out.beta = data(beta);
-  out.initial_state = numbers(initial);
+  out.q = data(x.q);
+  out.k = data(x.k);
+  out.v = data(x.v);
+  out.g = data(x.g);
+  out.beta = data(x.beta);
+  out.initial_state = numbers(x.initial_state);
   return out;
 }
 
@@ -52,49 +51,59 @@ class CudaGatedDeltaRule : public torch::autograd::Function<CudaGatedDeltaRule> 
   static tensor_list forward(AutogradContext* context, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                              const std::optional<at::Tensor>& g, const at::Tensor& beta,
                              const std::optional<at::Tensor>& initial, double scale, bool differentiated) {
-    const tensor_list inputs = {q, k, v, g.value_or(at::Tensor()), beta, initial.value_or(at::Tensor())};
+    const DeltaRuleTensors x{q, k, v, g.value_or(at::Tensor()), beta, initial.value_or(at::Tensor())};
     context->set_materialize_grads(false);
-    PlaitGatedDeltaRule arguments = arguments_of(inputs, scale);
-    const at::Tensor output = at::empty_like(v);
     const at::Tensor state = at::empty({k.size(0), k.size(2), k.size(3), v.size(3)}, v.options().dtype(at::kFloat));
-    at::Tensor workspace;
-    if (differentiated) {
-      const std::int64_t bytes = cuda_library().gated_delta_rule_workspace_bytes(&arguments);
-      if (bytes > 0) workspace = at::empty({bytes}, v.options().dtype(at::kByte));
-    }
-    arguments.output = data(output);
-    arguments.final_state = numbers(state);
-    arguments.workspace = data(workspace);
-    enqueue(cuda_library().gated_delta_rule_forward, arguments, v.device());
-    context->save_for_backward({inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5], workspace});
+    const auto [output, workspace] = delta_rule_forward(x, scale, differentiated, state);
+    context->save_for_backward({x.q, x.k, x.v, x.g, x.beta, x.initial_state, workspace});
     context->saved_data["scale"] = scale;
     return {output, state};
   }
 
   static tensor_list backward(AutogradContext* context, const tensor_list& gradients) {
     const tensor_list saved = context->get_saved_variables();
-    const at::Tensor& v = saved[2];
-    const at::Tensor d_output = gradients[0].defined() ? dense(gradients[0]) : at::zeros_like(v);
-    const at::Tensor d_state = dense(gradients[1]);
-    tensor_list out;
-    for (std::size_t i = 0; i < 6; ++i) out.push_back(empty_if(saved[i]));
-    PlaitGatedDeltaRule arguments = arguments_of(saved, context->saved_data["scale"].toDouble());
-    arguments.workspace = data(saved[6]);
-    arguments.d_output = data(d_output);
-    arguments.d_final_state = numbers(d_state);
-    arguments.d_q = data(out[0]);
-    arguments.d_k = data(out[1]);
-    arguments.d_v = data(out[2]);
-    arguments.d_g = data(out[3]);
-    arguments.d_beta = data(out[4]);
-    arguments.d_initial_state = numbers(out[5]);
-    enqueue(cuda_library().gated_delta_rule_backward, arguments, v.device());
-    out.resize(8);
-    return out;
+    const DeltaRuleTensors x{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5]};
+    const at::Tensor d_output = gradients[0].defined() ? dense(gradients[0]) : at::zeros_like(x.v);
+    const DeltaRuleTensors d =
+        delta_rule_backward(x, context->saved_data["scale"].toDouble(), saved[6], d_output, dense(gradients[1]));
+    return {d.q, d.k, d.v, d.g, d.beta, d.initial_state, {}, {}};
   }
 };
 
 }  // namespace
+
+DeltaRuleOutput delta_rule_forward(const DeltaRuleTensors& x, double scale, bool differentiated,
+                                   const at::Tensor& final_state) {
+  PlaitGatedDeltaRule arguments = arguments_of(x, scale);
+  DeltaRuleOutput out{.output = at::empty_like(x.v), .workspace = {}};
+  if (differentiated) {
+    const std::int64_t bytes = cuda_library().gated_delta_rule_workspace_bytes(&arguments);
+    if (bytes > 0) out.workspace = at::empty({bytes}, x.v.options().dtype(at::kByte));
+  }
+  arguments.output = data(out.output);
+  arguments.final_state = numbers(final_state);
+  arguments.workspace = data(out.workspace);
+  enqueue(cuda_library().gated_delta_rule_forward, arguments, x.v.device());
+  return out;
+}
+
+DeltaRuleTensors delta_rule_backward(const DeltaRuleTensors& x, double scale, const at::Tensor& workspace,
+                                     const at::Tensor& d_output, const at::Tensor& d_final_state) {
+  PlaitGatedDeltaRule arguments = arguments_of(x, scale);
+  const DeltaRuleTensors d{empty_if(x.q), empty_if(x.k),    empty_if(x.v),
+                           empty_if(x.g), empty_if(x.beta), empty_if(x.initial_state)};
+  arguments.workspace = data(workspace);
+  arguments.d_output = data(d_output);
+  arguments.d_final_state = numbers(d_final_state);
+  arguments.d_q = data(d.q);
+  arguments.d_k = data(d.k);
+  arguments.d_v = data(d.v);
+  arguments.d_g = data(d.g);
+  arguments.d_beta = data(d.beta);
+  arguments.d_initial_state = numbers(d.initial_state);
+  enqueue(cuda_library().gated_delta_rule_backward, arguments, x.v.device());
+  return d;
+}
 
 std::string gated_delta_rule_cuda_refusal(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
   if (!k.is_cuda()) return "the tensors are on the " + k.device().str();

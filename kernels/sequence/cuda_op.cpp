@@ -32,9 +32,6 @@ PlaitNorm norm_of(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 }
 
 /// Runs the backward pass for arguments that lack what is its own to allocate.
-struct NormGradients {
-  at::Tensor dx, dweight;
-};
 NormGradients norm_backward(PlaitNorm arguments, const at::Tensor& x, const at::Tensor& weight) {
   const at::Tensor dx = at::empty_like(x);
   at::Tensor partials;
@@ -45,8 +42,11 @@ NormGradients norm_backward(PlaitNorm arguments, const at::Tensor& x, const at::
   arguments.dx = data(dx);
   arguments.weight_partials = numbers(partials);
   enqueue(cuda_library().norm_backward, arguments, x.device());
-  return {dx, partials.defined() ? sum_of_parts(partials) : partials};
+  return {dx, partials};
 }
+
+/// That of a norm whose weight has no company.
+at::Tensor weight_gradient(const NormGradients& of) { return sums_of_parts<1>({of.weight_parts})[0]; }
 
 /// x and gate dense, gate of the result's dtype, weight fp32.
 struct CudaNorm : torch::autograd::Function<CudaNorm> {
@@ -75,8 +75,8 @@ struct CudaNorm : torch::autograd::Function<CudaNorm> {
     const at::Tensor dy = dense(gradients[0]), dgate = empty_if(gate);
     arguments.dy = data(dy);
     arguments.dgate = data(dgate);
-    const auto [dx, dweight] = norm_backward(arguments, x, weight);
-    return {dx, dweight, dgate, {}, {}, {}, {}};
+    const NormGradients d = norm_backward(arguments, x, weight);
+    return {d.dx, weight_gradient(d), dgate, {}, {}, {}, {}};
   }
 };
 
@@ -113,8 +113,8 @@ struct CudaNormedSum : torch::autograd::Function<CudaNormedSum> {
     arguments.dy = data(dy);
     arguments.d_sum = data(d_sum);
     arguments.d_add = data(d_add);
-    const auto [dx, dweight] = norm_backward(arguments, sum, weight);
-    return {dx, d_add, dweight, {}, {}};
+    const NormGradients d = norm_backward(arguments, sum, weight);
+    return {d.dx, d_add, weight_gradient(d), {}, {}};
   }
 };
 
@@ -191,7 +191,7 @@ struct CudaShortConv : torch::autograd::Function<CudaShortConv> {
     arguments.dx = data(dx);
     arguments.partials = numbers(partials);
     enqueue(cuda_library().short_conv_backward, arguments, x.device());
-    const at::Tensor sums = sum_of_parts(partials);  // [M, D, W + 1]
+    const at::Tensor sums = sums_of_parts<1>({partials})[0];  // [M, D, W + 1]
     return {dx, sums.narrow(2, 0, W), bias.defined() ? sums.select(2, W) : at::Tensor(), {}};
   }
 };
@@ -213,6 +213,36 @@ NormedSum cuda_normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Te
                           at::ScalarType dtype) {
   const auto result = CudaNormedSum::apply(dense(x), given(dense(y)), dense(weight.to(at::kFloat)), eps, dtype);
   return {result[0], result[1]};
+}
+
+namespace {
+
+PlaitNorm head_norm_of(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double eps) {
+  PlaitNorm out = norm_of(x, weight, gate, static_cast<double>(x.size(-1)), eps,
+                          gate.defined() ? PLAIT_SWISH : PLAIT_NO_ACTIVATION, x.scalar_type());
+  if (gate.defined()) {
+    out.gate_group = x.size(3);
+    out.gate_stride = gate.stride(2);
+  }
+  return out;
+}
+
+}  // namespace
+
+at::Tensor cuda_head_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double eps) {
+  PlaitNorm arguments = head_norm_of(x, weight, gate, eps);
+  const at::Tensor y = at::empty_like(x);
+  arguments.y = data(y);
+  enqueue(cuda_library().norm_forward, arguments, x.device());
+  return y;
+}
+
+NormGradients cuda_head_norm_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double eps,
+                                      const at::Tensor& dy, const at::Tensor& d_gate) {
+  PlaitNorm arguments = head_norm_of(x, weight, gate, eps);
+  arguments.dy = data(dy);
+  arguments.dgate = data(d_gate);
+  return norm_backward(arguments, x, weight);
 }
 
 bool fits_cuda_swiglu(const at::Tensor& u) { return fits(u) && u.size(-1) % 16 == 0; }

@@ -14,6 +14,15 @@ at::Tensor cuda_norm(const at::Tensor& x, const at::Tensor& weight, const at::Te
 NormedSum cuda_normed_sum(const at::Tensor& x, const at::Tensor& y, const at::Tensor& weight, double eps,
                           at::ScalarType dtype);
 
+/// Both passes of a gated norm without autograd, gate and d_gate undefined or columns of wider rows of x's dtype: x [M,
+/// B, T, H, V], gate [M, B, T, H V], weight [M, V] fp32.
+at::Tensor cuda_head_norm(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double eps);
+struct NormGradients {
+  at::Tensor dx, weight_parts;  ///< the second to be summed over its second axis; undefined without a weight
+};
+NormGradients cuda_head_norm_backward(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& gate, double eps,
+                                      const at::Tensor& dy, const at::Tensor& d_gate);
+
 bool fits_cuda_swiglu(const at::Tensor& u);
 at::Tensor cuda_swiglu(const at::Tensor& u);
 

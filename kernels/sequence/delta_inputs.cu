@@ -136,11 +136,11 @@ __global__ void __launch_bounds__(kThreads, 6) inputs_forward(PlaitDeltaInputs p
   E* const all_out = static_cast<E*>(to.which == 0 ? p.q : to.which == 1 ? p.k : p.v) + to.offset;
   const bool normed = to.which != 2, norms = __any_sync(0xffffffffu, normed);  // of this thread, in this warp
   for_each_stretch(p, member, [&](const Stretch& at) {
-    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
+    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.row_stride + c;
     E* out = all_out + (at.sequence + at.first) * to.stride;
     Window past;
-    read_past<W>(past, u, at.first, p.columns);
-    Ahead<E> ahead_u(u + at.first * p.columns, p.columns, at.count);
+    read_past<W>(past, u, at.first, p.row_stride);
+    Ahead<E> ahead_u(u + at.first * p.row_stride, p.row_stride, at.count);
     const auto take_turn = [&](int turn, auto inside) {
 #pragma unroll
       for (int at_once = 0; at_once < kRing; at_once += kSummed) {
@@ -189,11 +189,11 @@ __global__ void __launch_bounds__(kThreads, 3) inputs_backward(PlaitDeltaInputs 
     // What the tokens here feed stands up to W - 1 tokens on.
     const int fed =
         at.count == 0 ? 0 : static_cast<int>(min(static_cast<std::int64_t>(at.count + W - 1), p.tokens - at.first));
-    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.columns + c;
-    E* d_u = static_cast<E*>(p.d_u) + (at.sequence + at.first - (W - 1)) * p.columns + c;
+    const E* const u = static_cast<const E*>(p.u) + at.sequence * p.row_stride + c;
+    E* d_u = static_cast<E*>(p.d_u) + (at.sequence + at.first - (W - 1)) * p.row_stride + c;
     Window past, dz = {};
-    read_past<W>(past, u, at.first, p.columns);
-    Ahead<E> ahead_u(u + at.first * p.columns, p.columns, fed);
+    read_past<W>(past, u, at.first, p.row_stride);
+    Ahead<E> ahead_u(u + at.first * p.row_stride, p.row_stride, fed);
     Ahead<E> ahead_d(all_d + (at.sequence + at.first) * to.stride, to.stride, fed);
     const auto take_turn = [&](int turn, auto inside) {
       // The windows still hold the turn before.
@@ -242,7 +242,7 @@ __global__ void __launch_bounds__(kThreads, 3) inputs_backward(PlaitDeltaInputs 
 #pragma unroll
         for (int j = 0; j < kPack; ++j) d_x[j] = taps.gradient(dz, place, j);
         if (inside.value || (t >= W - 1 && t - (W - 1) < at.count)) write(d_u, d_x);
-        d_u += p.columns;
+        d_u += p.row_stride;
       }
     };
     // Inside, the tokens asked for are there, and the one that is written is of this stretch.
@@ -282,7 +282,7 @@ __global__ void gates(PlaitDeltaInputs p, std::int64_t channels) {
   const std::int64_t of_a = channels + h, of_b = channels + (decays ? H : 0) + h;
   float d_a_log = 0.0f, d_bias = 0.0f;
   for (std::int64_t row = blockIdx.x * blockDim.y + threadIdx.y; row < rows; row += gridDim.x * blockDim.y) {
-    const std::int64_t at = (member * rows + row) * p.columns, gate = (member * rows + row) * H + h;
+    const std::int64_t at = (member * rows + row) * p.row_stride, gate = (member * rows + row) * H + h;
     const E* const u = static_cast<const E*>(p.u) + at;
     const float step = decays ? as_float(u[of_a]) + bias : 0.0f, opening = sigmoid(as_float(u[of_b]));
     const float softplus = step > 20.0f ? step : log1pf(__expf(step));
@@ -332,6 +332,10 @@ int check(const PlaitDeltaInputs& p, const Message& message) {
   if (p.columns < wanted || p.columns % kPack != 0) {
     return message.say("delta_inputs: columns are %lld; multiples of 4 from %lld on are supported",
                        static_cast<long long>(p.columns), static_cast<long long>(wanted));
+  }
+  if (p.row_stride < p.columns || p.row_stride % kPack != 0) {
+    return message.say("delta_inputs: rows are %lld apart; multiples of 4 from their %lld columns on are supported",
+                       static_cast<long long>(p.row_stride), static_cast<long long>(p.columns));
   }
   return 0;
 }

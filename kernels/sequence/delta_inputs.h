@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <vector>
 
 /// What stands between the one product that projects a token for a delta rule, and the rule. Runs on a GPU alone, where
 /// it replaces some thirty operations; elsewhere they are called one by one.
@@ -24,7 +25,7 @@ struct DeltaInputs {
   at::Tensor g, beta;  ///< [M * B, T, Hv] fp32; g undefined without decay
 };
 
-/// Whether delta_inputs takes these.
+/// Whether delta_inputs and its passes take these.
 bool fits_delta_inputs(const at::TensorOptions& options, const DeltaShape& shape);
 
 /// u [M, B, T, C] holds q, k, v, the decay's a, the writing strength's b and padding; weight [M, D, W] of the short
@@ -33,5 +34,22 @@ bool fits_delta_inputs(const at::TensorOptions& options, const DeltaShape& shape
 /// 2412.06464). Differentiable in all tensors.
 DeltaInputs delta_inputs(const at::Tensor& u, const at::Tensor& weight, const at::Tensor& a_log,
                          const at::Tensor& dt_bias, const DeltaShape& shape);
+
+/// The two passes without autograd, u [M, B, T, C] with strided rows, parameters dense and fp32.
+struct DeltaParameters {
+  at::Tensor weight, a_log, dt_bias;
+};
+DeltaInputs delta_inputs_forward(const at::Tensor& u, const DeltaParameters& parameters, const DeltaShape& shape);
+struct DeltaParameterParts {
+  at::Tensor weight;  ///< [M, parts, D, W]
+  at::Tensor gates;   ///< [M, parts, 2, Hv] of a_log and dt_bias; undefined without decay
+};
+/// Writes d_u, of u's form. `d` are the gradients of what the forward pass gave.
+DeltaParameterParts delta_inputs_backward(const at::Tensor& u, const DeltaParameters& parameters,
+                                          const DeltaShape& shape, const DeltaInputs& d, const at::Tensor& d_u);
+
+/// The shape as numbers, as contexts of autograd keep it.
+std::vector<double> saved_shape(const DeltaShape& shape);
+DeltaShape shape_from(const std::vector<double>& saved);
 
 }  // namespace plait::kernels

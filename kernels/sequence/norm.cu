@@ -28,6 +28,13 @@ std::int64_t blocks_of(const PlaitNorm& p, bool backward) {
   return std::clamp<std::int64_t>(at_once / p.members, 1, divide_up(p.rows, kThreads / shape_of(p).lanes));
 }
 
+/// Where the gate of a row, counted over members, begins.
+__device__ std::int64_t gate_at(const PlaitNorm& p, std::int64_t row) {
+  if (p.gate_group == 0) return row * p.width;
+  const unsigned group = static_cast<unsigned>(p.gate_group), of = static_cast<unsigned>(row) / group;
+  return of * p.gate_stride + (static_cast<unsigned>(row) - of * group) * p.width;
+}
+
 __device__ float sum_over_lanes(float x, int lanes) {
   for (int step = lanes / 2; step > 0; step /= 2) x += __shfl_xor_sync(0xffffffffu, x, step);
   return x;
@@ -54,6 +61,7 @@ __global__ void __launch_bounds__(kThreads, kEach == 1 ? 3 : 1) norm_kernel(Plai
   for (std::int64_t group = blockIdx.x * lines; group < p.rows; group += gridDim.x * lines) {
     const std::int64_t row = group + line;
     const std::int64_t at = (member * p.rows + row) * width;
+    const std::int64_t at_gate = gate_all != nullptr ? gate_at(p, member * p.rows + row) : 0;
     const auto column = [&](int i) { return (lane + lanes * i) * kPack; };
     const auto there = [&](int i) { return column(i) < width && row < p.rows; };
     // All loads before the first sum, which they would wait for.
@@ -67,7 +75,7 @@ __global__ void __launch_bounds__(kThreads, kEach == 1 ? 3 : 1) norm_kernel(Plai
       const std::int64_t at_pack = at + column(i);
       read(x_all + at_pack, x[i]);
       if (other != nullptr) others[i] = pack_at<kPack>(static_cast<const Out*>(other) + at_pack);
-      if (gate_all != nullptr) gates[i] = pack_at<kPack>(gate_all + at_pack);
+      if (gate_all != nullptr) gates[i] = pack_at<kPack>(gate_all + at_gate + column(i));
       if (kBackward && p.d_sum != nullptr) d_sums[i] = pack_at<kPack>(static_cast<const E*>(p.d_sum) + at_pack);
     }
     float squares = 0.0f;
@@ -106,7 +114,7 @@ __global__ void __launch_bounds__(kThreads, kEach == 1 ? 3 : 1) norm_kernel(Plai
         }
       }
       if (!kBackward) write(static_cast<Out*>(p.y) + at + column(i), given);
-      if (kBackward && gate_all != nullptr) write(static_cast<Out*>(p.dgate) + at + column(i), given);
+      if (kBackward && gate_all != nullptr) write(static_cast<Out*>(p.dgate) + at_gate + column(i), given);
     }
     if (!kBackward) continue;
     along = sum_over_lanes(along, lanes) / p.divisor;
@@ -148,6 +156,10 @@ template <class E, class Out, bool kBackward>
 int launch_norm(const PlaitNorm& p, cudaStream_t stream, const Message& message) {
   if (p.width < kPack || p.width > 1024 || p.width % kPack != 0) {
     return message.say("norm: width is %lld; multiples of 8 up to 1024 are supported", static_cast<long long>(p.width));
+  }
+  if (p.gate_group != 0 && (p.gate_stride % kPack != 0 || p.members * p.rows > 0x7fffffff)) {
+    return message.say("norm: gates of %lld rows are %lld numbers apart; multiples of 8, for at most 2147483647 rows",
+                       static_cast<long long>(p.members * p.rows), static_cast<long long>(p.gate_stride));
   }
   if (p.members * p.rows == 0) return 0;
   const Shape shape = shape_of(p);

@@ -21,9 +21,12 @@ struct PlaitNorm {
   PlaitDataType out_type;             ///< of y, gate, dy and dgate: x's, or bf16 beside fp32
   PlaitActivation activation;
   float divisor, eps;
+  /// Rows of gate and dgate that lie beside each other, and numbers from one such group to the next, a multiple of 8; 0
+  /// and 0 where they are dense.
+  std::int64_t gate_group, gate_stride;
   const void* x;        ///< [M, rows, D]
   const float* weight;  ///< [M, D]; null is ones
-  const void* gate;     ///< [M, rows, D]; null is no gate
+  const void* gate;     ///< [M, rows, D], or strided as below; null is no gate
   const void* add;      ///< [M, rows, D] of out_type; null is no addend. Forward only: backward, x is z
   void* sum;            ///< [M, rows, D] of x's type, z; not null exactly if add is not; forward only
   void* y;              ///< [M, rows, D]; forward only
@@ -71,9 +74,10 @@ struct PlaitDeltaInputs {
   std::int64_t members, batch, tokens;                         ///< M, B, T
   std::int64_t heads, value_heads, key_dim, value_dim, width;  ///< H, Hv, K, V, W
   std::int64_t columns;                                        ///< C of u, a multiple of 4
-  PlaitDataType data_type;                                     ///< of u, q, k, v and their gradients
+  std::int64_t row_stride;  ///< numbers from a token of u, and of d_u, to the next: a multiple of 4
+  PlaitDataType data_type;  ///< of u, q, k, v and their gradients
   float beta_scale;
-  const void* u;         ///< [M, B, T, C]
+  const void* u;         ///< [M, B, T, C], rows strided
   const float* weight;   ///< [M, D, W]
   const float* a_log;    ///< [M, Hv]; null is no decay: no columns a, no g
   const float* dt_bias;  ///< [M, Hv]; not null exactly if a_log is not
@@ -88,7 +92,7 @@ struct PlaitDeltaInputs {
   /// Of the backward pass only.
   const void *d_q, *d_k, *d_v;
   const float *d_g, *d_beta;
-  void* d_u;               ///< [M, B, T, C]
+  void* d_u;               ///< [M, B, T, C], rows strided
   float* weight_partials;  ///< [M, plait_delta_inputs_weight_partials, D, W], summed over the second axis dweight
   float* gate_partials;    ///< [M, plait_delta_inputs_gate_partials, 2, Hv], likewise d a_log and d dt_bias
 };

@@ -10,16 +10,17 @@ at::Tensor squared_relu(const at::Tensor& x) { return at::relu(x).square(); }
 ChannelLayer make(const spec::SwiGlu& mixer, WeightFactory weights, std::int64_t d_model) {
   const at::Tensor gate = weights.linear("gate_proj.weight", mixer.width, d_model);
   const at::Tensor up = weights.linear("up_proj.weight", mixer.width, d_model);
-  const at::Tensor down = weights.linear("down_proj.weight", d_model, mixer.width);
+  const kernels::JoinedWeights both = weights.joined({gate, up}),
+                               down = weights.joined({weights.linear("down_proj.weight", d_model, mixer.width)});
   return [=](const at::Tensor& x) {
-    if (x.is_cuda()) return project(kernels::swiglu(project(x, at::cat({gate, up}, 1))), down);
+    if (x.is_cuda()) return project(kernels::swiglu(project(x, both)), down);
     return project(at::silu(project(x, gate)) * project(x, up), down);
   };
 }
 
 ChannelLayer make(const spec::Mlp& mixer, WeightFactory weights, std::int64_t d_model) {
   const at::Tensor up = weights.linear("up_proj.weight", mixer.width, d_model);
-  const at::Tensor down = weights.linear("down_proj.weight", d_model, mixer.width);
+  const kernels::JoinedWeights down = weights.joined({weights.linear("down_proj.weight", d_model, mixer.width)});
   return [=](const at::Tensor& x) { return project(squared_relu(project(x, up)), down); };
 }
 

@@ -46,15 +46,17 @@ Init time_step_bias() {
 }
 
 WeightFactory::WeightFactory(std::vector<Parameter>& parameters, std::string prefix, std::vector<std::int64_t> members,
-                             std::span<const std::uint64_t> seeds, PopulationOptions options)
+                             std::span<const std::uint64_t> seeds, PopulationOptions options,
+                             std::vector<kernels::JoinedWeights>* joined)
     : parameters_(parameters),
       prefix_(std::move(prefix)),
       members_(std::move(members)),
       seeds_(seeds),
-      options_(options) {}
+      options_(options),
+      joined_(joined) {}
 
 WeightFactory WeightFactory::below(const std::string& name) const {
-  return {parameters_, prefix_ + name + ".", members_, seeds_, options_};
+  return {parameters_, prefix_ + name + ".", members_, seeds_, options_, joined_};
 }
 
 at::Tensor WeightFactory::add(const std::string& name, at::IntArrayRef shape, const Init& init, bool weight_decay) {
@@ -80,27 +82,43 @@ at::Tensor WeightFactory::convolution(const std::string& name, std::int64_t chan
   return width == 0 ? at::Tensor() : add(name, {channels, 1, width}, normal(0.02));
 }
 
+kernels::JoinedWeights WeightFactory::joined(std::vector<at::Tensor> parts, std::int64_t rows, at::ScalarType dtype) {
+  // In fp32 autograd makes products as well.
+  if (joined_ != nullptr && options_.compute == at::kBFloat16 && kernels::fits_joined_weights(parts))
+    return joined_->emplace_back(kernels::joined_weights(std::move(parts), rows, dtype));
+  return {std::move(parts), {}};
+}
+
+kernels::JoinedWeights WeightFactory::joined(std::vector<at::Tensor> parts) {
+  std::int64_t rows = 0;
+  for (const at::Tensor& part : parts) rows += part.size(1);
+  return joined(std::move(parts), rows, options_.compute);
+}
+
 at::Tensor WeightFactory::vector(const std::string& name, std::int64_t size, const Init& init) {
   return add(name, {size}, init, false);
 }
 
 namespace {
 
-/// rows [M, R, in] of bf16 times weight^T, [M, out, in] of fp32, on a GPU: the weight's gradient comes out of its
-/// product in fp32 and in the weight's layout, where autograd's would be rounded, cast and copied.
+/// rows [M, R, in] of bf16 times rounded^T, [M, out, in] of bf16, on a GPU, which holds `weights` of fp32: their
+/// gradient comes out of its product in fp32 and in their layout, where autograd's would be rounded, cast and copied.
 struct MixedProduct : torch::autograd::Function<MixedProduct> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const at::Tensor& rows,
-                            const at::Tensor& weight) {
-    const at::Tensor rounded = weight.to(rows.scalar_type());
+                            const at::Tensor& rounded, at::TensorList weights) {
     context->save_for_backward({rows, rounded});
+    context->saved_data["rows"] = kernels::rows_of(weights);
     return at::bmm(rows, rounded.transpose(1, 2));
   }
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                  const torch::autograd::variable_list& gradients) {
     const auto saved = context->get_saved_variables();
     const at::Tensor& d = gradients[0];
-    return {context->needs_input_grad(0) ? at::bmm(d, saved[1]) : at::Tensor(),
-            at::bmm(d.transpose(1, 2), saved[0], at::kFloat)};
+    torch::autograd::variable_list out = {context->needs_input_grad(0) ? at::bmm(d, saved[1]) : at::Tensor(), {}};
+    for (const at::Tensor& part :
+         kernels::parted(at::bmm(d.transpose(1, 2), saved[0], at::kFloat), context->saved_data["rows"].toIntVector()))
+      out.push_back(part);
+    return out;
   }
 };
 
@@ -111,13 +129,24 @@ at::Tensor project(const at::Tensor& x, const at::Tensor& weight, const at::Tens
   const at::Tensor rows = x.reshape({members, -1, x.size(-1)});
   at::Tensor y;
   if (x.is_cuda() && x.scalar_type() == at::kBFloat16 && weight.scalar_type() == at::kFloat && !bias.defined()) {
-    y = MixedProduct::apply(rows, weight);
+    y = MixedProduct::apply(rows, weight.detach().to(x.scalar_type()), at::TensorList(weight));
   } else {
     const at::Tensor matrix = weight.to(x.scalar_type()).transpose(1, 2);
     y = bias.defined() ? at::baddbmm(bias.to(x.scalar_type()).unsqueeze(1), rows, matrix) : at::bmm(rows, matrix);
   }
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(1);
+  return y.reshape(sizes);
+}
+
+at::Tensor project(const at::Tensor& x, const kernels::JoinedWeights& weights) {
+  if (!weights.joined.defined()) {
+    return project(x, weights.parts.size() == 1 ? weights.parts[0] : at::cat(weights.parts, 1));
+  }
+  const at::Tensor y =
+      MixedProduct::apply(x.reshape({x.size(0), -1, x.size(-1)}), weights.joined, at::TensorList(weights.parts));
+  std::vector<std::int64_t> sizes = x.sizes().vec();
+  sizes.back() = weights.joined.size(1);
   return y.reshape(sizes);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/joined_weights/joined_weights.h"
 #include "kernels/sequence/sequence.h"
 #include "src/nn/population.h"
 #include "src/spec/mixer.h"
@@ -28,11 +29,13 @@ Init log_uniform(double low, double high);
 /// Inverse softplus of a time step that is log-uniform in [1e-3, 0.1]: dt_bias (Mamba, arXiv 2312.00752).
 Init time_step_bias();
 
-/// Makes the weights of one group and appends them to the population's parameters.
+/// Makes the weights of one group and appends them to the population's parameters, and what is joined of them to
+/// `joined`; without it nothing is.
 class WeightFactory {
  public:
   WeightFactory(std::vector<Parameter>& parameters, std::string prefix, std::vector<std::int64_t> members,
-                std::span<const std::uint64_t> seeds, PopulationOptions options);
+                std::span<const std::uint64_t> seeds, PopulationOptions options,
+                std::vector<kernels::JoinedWeights>* joined = nullptr);
 
   /// The same group, one level down: names begin with `name` and a dot.
   WeightFactory below(const std::string& name) const;
@@ -46,6 +49,13 @@ class WeightFactory {
   /// A depthwise convolution without bias, [G, channels, 1, width], from N(0, 0.02); undefined for width 0.
   at::Tensor convolution(const std::string& name, std::int64_t channels, std::int64_t width);
 
+  /// Weights [G, rows_i, ...] for one product, or one kernel, side by side; `rows` from their sum on are zero. Where
+  /// they fit, they are joined in `dtype` at the start of every pass through the population.
+  kernels::JoinedWeights joined(std::vector<at::Tensor> parts, std::int64_t rows, at::ScalarType dtype);
+  kernels::JoinedWeights joined(std::vector<at::Tensor> parts);  ///< all rows, in the compute dtype
+
+  at::TensorOptions activations() const { return at::TensorOptions(options_.compute).device(options_.device); }
+
   /// What belongs to no projection: norms, biases and per-head scalars. No weight decay.
   at::Tensor vector(const std::string& name, std::int64_t size, const Init& init);
 
@@ -55,10 +65,13 @@ class WeightFactory {
   std::vector<std::int64_t> members_;
   std::span<const std::uint64_t> seeds_;  ///< of the population
   PopulationOptions options_;
+  std::vector<kernels::JoinedWeights>* joined_;
 };
 
 /// x [G, ..., in], weight [G, out, in], bias [G, out] or undefined -> [G, ..., out], in x's dtype.
 at::Tensor project(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
+/// By all of them at once: [G, ..., rows].
+at::Tensor project(const at::Tensor& x, const kernels::JoinedWeights& weights);
 
 /// [G, B, T, H * d] -> [G * B, T, H, d], the form of the kernels, and back.
 at::Tensor split_heads(const at::Tensor& x, std::int64_t heads);

@@ -86,7 +86,8 @@ struct Population::Impl {
   std::vector<std::uint64_t> seeds;
   PopulationOptions options;
   std::vector<Parameter> parameters;
-  at::Tensor embeddings, head;  // [M, vocabulary, D]; head undefined when tied
+  std::vector<kernels::JoinedWeights> joined;  // anew in every pass
+  at::Tensor embeddings, head;                 // [M, vocabulary, D]; head undefined when tied
   std::vector<BoundTable> bounds;
   std::vector<Stage> mixers, channels;  // by depth
   std::size_t published = 0;            // keys and values that later layers read
@@ -97,7 +98,7 @@ struct Population::Impl {
   std::size_t depth() const { return model().layout.size(); }
 
   WeightFactory factory(const std::string& prefix, const std::vector<std::int64_t>& group) {
-    return {parameters, prefix, group, seeds, options};
+    return {parameters, prefix, group, seeds, options, &joined};
   }
 
   std::vector<std::int64_t> everyone() const {
@@ -292,6 +293,7 @@ Residual through(const Stage& stage, const Residual& stream, at::ScalarType comp
 
 /// tokens [M, B, T] -> hidden [M, B, T, D].
 at::Tensor Population::Impl::run(const at::Tensor& tokens, Decoding* state) {
+  kernels::join(joined);
   Residual stream{kernels::embedding(embeddings, tokens), {}};
   const std::vector<at::Tensor> lower_bounds = bounds_by_member();
   std::vector<KeysValues> keys_values(published);

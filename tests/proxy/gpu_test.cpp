@@ -3,6 +3,8 @@
 #include "kernels/cross_entropy/cross_entropy.h"
 #include "kernels/embedding/embedding.h"
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
+#include "kernels/gated_delta_rule/layer.h"
+#include "kernels/joined_weights/joined_weights.h"
 #include "kernels/random/random.h"
 #include "kernels/sequence/delta_inputs.h"
 #include "kernels/sequence/sequence.h"
@@ -184,6 +186,73 @@ TEST_F(GpuTest, DeltaInputsAgreeWithTheOperationsTheyStandFor) {
                         random({2, H}), random({2, H})},
                        1, device);
     }
+  }
+}
+
+TEST_F(GpuTest, DeltaLayersAreThoseOfTheirOperators) {
+  using Shape = kernels::DeltaShape;
+  at::manual_seed(12);
+  for (const Shape& shape : {Shape{2, 2, 32, 64, 4, true, 1}, Shape{2, 2, 64, 32, 3, false, 2}}) {
+    for (const bool gated : {true, false}) {
+      for (const at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+        SCOPED_TRACE(::testing::Message() << "key dim " << shape.key_dim << " gated " << gated << " " << type);
+        ASSERT_TRUE(kernels::fits_delta_layer(at::TensorOptions(type).device(device), shape));
+        const std::int64_t H = shape.heads, keys = H * shape.key_dim, values = H * shape.value_dim;
+        const std::int64_t gates = gated ? values : 0;
+        const auto on_gpu = [&](at::IntArrayRef sizes) { return random(sizes).to(device, at::kFloat); };
+        const std::vector<at::Tensor> inputs = {on_gpu({2, 3, 70, gates + shape.padded_columns()}).to(type),
+                                                on_gpu({2, keys, 1, shape.conv_width}),
+                                                on_gpu({2, keys, 1, shape.conv_width}),
+                                                on_gpu({2, values, 1, shape.conv_width}),
+                                                on_gpu({2, H}),
+                                                on_gpu({2, H}),
+                                                on_gpu({2, shape.value_dim})};
+        // What is not there has no part in the result, but a gradient.
+        const auto all = [](const std::vector<at::Tensor>& x, const at::Tensor& y) {
+          return y.to(at::kDouble) + 0 * (x[4].sum() + x[5].sum());
+        };
+        const Function layer = [&](const auto& x) {
+          const kernels::JoinedWeights filters =
+              kernels::joined_weights({x[1], x[2], x[3]}, shape.channels(), at::kFloat);
+          kernels::join(std::vector{filters});
+          return all(x, kernels::delta_layer(x[0], filters, x[4], x[5], x[6], shape, 1e-6));
+        };
+        const Function operators = [&](const auto& x) {
+          const at::Tensor filters = at::cat({x[1], x[2], x[3]}, 1).squeeze(2);
+          const kernels::DeltaInputs in =
+              kernels::delta_inputs(x[0].narrow(3, gates, shape.padded_columns()), filters, x[4], x[5], shape);
+          const at::Tensor y = kernels::gated_delta_rule(in.q, in.k, in.v, in.g, in.beta).output.unflatten(0, {2, 3});
+          const at::Tensor normed =
+              gated ? kernels::gated_rms_norm(y, x[0].narrow(3, 0, gates).unflatten(3, {H, shape.value_dim}), x[6],
+                                              1e-6, kernels::GateActivation::swish)
+                    : kernels::rms_norm(y, x[6], 1e-6);
+          return all(x, normed.flatten(3));
+        };
+        const auto expected = differentiate(operators, inputs), actual = differentiate(layer, inputs);
+        for (std::size_t i = 0; i < expected.size(); ++i) {
+          EXPECT_TRUE(at::equal(actual[i], expected[i])) << i;
+          EXPECT_TRUE(i == 4 || i == 5 || expected[i].norm().item<double>() > 0) << i;
+        }
+      }
+    }
+  }
+}
+
+TEST_F(GpuTest, JoinedWeightsAreTheirPartsRounded) {
+  const auto numbers = [&](at::IntArrayRef sizes) { return random(sizes).to(device, at::kFloat); };
+  const at::Tensor whole = numbers({2, 5, 8}), odd = numbers({1, 7}),
+                   shifted = numbers({1 + 2 * 3 * 7}).narrow(0, 1, 42);
+  const std::vector<kernels::JoinedWeights> weights = {
+      kernels::joined_weights({whole, numbers({2, 3, 8})}, 16, at::kBFloat16),
+      kernels::joined_weights({odd.view({1, 1, 7}), numbers({1, 2, 7})}, 3, at::kBFloat16),
+      kernels::joined_weights({shifted.view({2, 3, 7})}, 3, at::kFloat)};
+  kernels::join(weights);
+  for (const kernels::JoinedWeights& of : weights) {
+    ASSERT_TRUE(kernels::fits_joined_weights(of.parts));
+    const at::Tensor expected = at::cat(of.parts, 1).to(of.joined.scalar_type());
+    EXPECT_TRUE(at::equal(of.joined.narrow(1, 0, expected.size(1)), expected));
+    EXPECT_EQ(of.joined.narrow(1, expected.size(1), of.joined.size(1) - expected.size(1)).abs().sum().item<double>(),
+              0);
   }
 }
 

@@ -22,14 +22,21 @@ kernels::DeltaInputs DeltaProjections::operator()(const at::Tensor& x, LayerStat
   return in;
 }
 
+std::vector<at::Tensor> DeltaProjections::weights() const {
+  std::vector<at::Tensor> all = {q_.weight(), k_.weight(), v_.weight()};
+  if (shape_.decays) all.push_back(a_);
+  all.push_back(b_);
+  return all;
+}
+
+std::vector<at::Tensor> DeltaProjections::filters() const { return {q_.filter(), k_.filter(), v_.filter()}; }
+
 kernels::DeltaInputs DeltaProjections::in_one_product(const at::Tensor& x) const {
-  std::vector<at::Tensor> rows = {q_.weight(), k_.weight(), v_.weight()};
-  if (shape_.decays) rows.push_back(a_);
-  rows.push_back(b_);
+  std::vector<at::Tensor> rows = weights();
   if (const std::int64_t padding = shape_.padded_columns() - shape_.columns(); padding > 0)
     rows.push_back(at::zeros({b_.size(0), padding, b_.size(2)}, b_.options()));
-  const at::Tensor taps = at::cat({q_.taps(), k_.taps(), v_.taps()}, 1);
-  return kernels::delta_inputs(project(x, at::cat(rows, 1)), taps, a_log_, dt_bias_, shape_);
+  return kernels::delta_inputs(project(x, at::cat(rows, 1)), at::cat(filters(), 1).squeeze(2), a_log_, dt_bias_,
+                               shape_);
 }
 
 kernels::DeltaInputs DeltaProjections::by_operations(const at::Tensor& x, LayerState* state) const {

@@ -19,6 +19,13 @@ class DeltaProjections {
   /// x [G, B, T, d_model]; q and k have Hv heads.
   kernels::DeltaInputs operator()(const at::Tensor& x, LayerState* state) const;
 
+  // For kernels::delta_layer.
+  const kernels::DeltaShape& shape() const { return shape_; }
+  std::vector<at::Tensor> weights() const;  ///< of q, k, v, a where it decays, and b
+  std::vector<at::Tensor> filters() const;  ///< of q, k and v, [G, D, 1, W]
+  const at::Tensor& a_log() const { return a_log_; }
+  const at::Tensor& dt_bias() const { return dt_bias_; }
+
  private:
   kernels::DeltaInputs in_one_product(const at::Tensor& x) const;
   kernels::DeltaInputs by_operations(const at::Tensor& x, LayerState* state) const;

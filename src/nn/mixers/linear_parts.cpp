@@ -23,13 +23,13 @@ NormedOutput::NormedOutput(WeightFactory& weights, const LayerSite& site, const 
       eps_(site.norm_eps),
       gate_(gated ? weights.linear("g_proj.weight", heads * value_head_dim, site.d_model) : at::Tensor()),
       norm_(weights.vector(norm, value_head_dim, constant(1))),
-      o_(weights.linear("o_proj.weight", site.d_model, heads * value_head_dim)) {}
+      o_(weights.joined({weights.linear("o_proj.weight", site.d_model, heads * value_head_dim)})) {}
 
 at::Tensor NormedOutput::operator()(const at::Tensor& output, const at::Tensor& x) const {
   const at::Tensor normed = gate_.defined() ? gated_head_norm(output, split_heads(project(x, gate_), heads_), norm_,
                                                               eps_, kernels::GateActivation::swish)
                                             : head_norm(output, norm_, eps_);
-  return project(merge_heads(normed, x.size(0)), o_);
+  return projected(merge_heads(normed, x.size(0)));
 }
 
 }  // namespace plait::nn

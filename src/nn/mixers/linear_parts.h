@@ -19,7 +19,7 @@ class ConvolvedProjection {
   at::Tensor activated(const at::Tensor& x, LayerState* state, std::size_t slot) const;
   bool has_convolution() const { return conv_.defined(); }
   const at::Tensor& weight() const { return weight_; }  ///< [G, out, in]
-  at::Tensor taps() const { return conv_.squeeze(2); }  ///< [G, out, W], of the convolution
+  const at::Tensor& filter() const { return conv_; }    ///< [G, out, 1, W]; undefined without a convolution
 
  private:
   at::Tensor weight_, conv_;
@@ -34,10 +34,16 @@ class NormedOutput {
   /// output [G * B, T, H, V], x [G, B, T, d_model]
   at::Tensor operator()(const at::Tensor& output, const at::Tensor& x) const;
 
+  // For those who make the norm themselves.
+  const at::Tensor& gate() const { return gate_; }  ///< [G, H V, d_model]; undefined without one
+  const at::Tensor& norm() const { return norm_; }  ///< [G, V]
+  at::Tensor projected(const at::Tensor& normed) const { return project(normed, o_); }  ///< [G, B, T, H V]
+
  private:
   std::int64_t heads_;
   double eps_;
-  at::Tensor gate_, norm_, o_;
+  at::Tensor gate_, norm_;
+  kernels::JoinedWeights o_;
 };
 
 }  // namespace plait::nn
