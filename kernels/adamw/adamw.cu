@@ -44,6 +44,18 @@ __global__ void __launch_bounds__(kNormThreads) member_norms(PlaitMemberNorms p)
   if (threadIdx.x == 0) p.norms[blockIdx.x] = sqrtf(sum);
 }
 
+/// A thread is a member.
+__global__ void __launch_bounds__(kThreads) step_rates(PlaitStepRates p) {
+  const std::int64_t m = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (m >= p.members) return;
+  const float loss = p.loss[m], norm = p.norm[m];
+  if (!isfinite(loss + norm)) p.alive[m] = false;
+  p.loss_sum[m] += loss;
+  const float scale = p.clip / (norm + 1e-6f);
+  p.scale[m] = scale > 1.0f ? 1.0f : scale;  // what is no number stays none
+  p.rate[m] = p.learning_rate[m] * p.factor[0];
+}
+
 /// A thread takes kPack neighbouring numbers of a row.
 template <int kPack>
 __global__ void __launch_bounds__(kThreads) adamw(PlaitAdamW p) {
@@ -95,6 +107,13 @@ int plait_member_norms(const PlaitMemberNorms* p, CUstream_st* stream, char* tex
   if (p->members == 0) return 0;
   member_norms<<<static_cast<unsigned>(p->members), kNormThreads, 0, stream>>>(*p);
   return enqueued("member_norms", {text, text_bytes});
+}
+
+int plait_step_rates(const PlaitStepRates* p, CUstream_st* stream, char* text, std::size_t text_bytes) {
+  using namespace plait::kernels::cuda;
+  if (p->members == 0) return 0;
+  step_rates<<<blocks_of(p->members), kThreads, 0, stream>>>(*p);
+  return enqueued("step_rates", {text, text_bytes});
 }
 
 int plait_adamw(const PlaitAdamW* p, CUstream_st* stream, char* text, std::size_t text_bytes) {

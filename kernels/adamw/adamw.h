@@ -25,6 +25,15 @@ struct GradientRuns {
 at::Tensor cuda_take_gradients(std::span<const GradientRuns> runs, std::span<const std::vector<at::Tensor>> gradients,
                                std::span<const at::Tensor> to, const at::Tensor& runs_of_member);
 
+struct StepRates {
+  at::Tensor scale, rate;  ///< [M]
+};
+/// What a step still asks after its gradients' norms, all [M] but factor, [1]: alive becomes false where loss + norm is
+/// not finite; loss_sum grows by loss; scale = min(clip / (norm + 1e-6), 1); rate = learning_rate factor. On any
+/// device.
+StepRates step_rates(const at::Tensor& loss, const at::Tensor& norm, double clip, const at::Tensor& learning_rate,
+                     const at::Tensor& factor, at::Tensor& alive, at::Tensor& loss_sum);
+
 struct AdamWRows {
   at::Tensor value, first, second, gradient;  ///< [R, W]
   at::Tensor weight_decay;                    ///< [R, 1]

@@ -32,6 +32,18 @@ struct PlaitMemberNorms {
 int plait_member_norms(const PlaitMemberNorms* arguments, CUstream_st* stream, char* message,
                        std::size_t message_bytes);
 
+/// What a step still asks after its gradients' norms, M members at once: alive <- alive and loss + norm is finite;
+/// loss_sum <- loss_sum + loss; scale = min(clip / (norm + 1e-6), 1); rate = learning_rate factor.
+struct PlaitStepRates {
+  std::int64_t members;
+  float clip;
+  const float *loss, *norm, *learning_rate;  ///< [M]
+  const float* factor;                       ///< [1]
+  bool* alive;                               ///< [M]
+  float *loss_sum, *scale, *rate;            ///< [M]
+};
+int plait_step_rates(const PlaitStepRates* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
+
 /// g = gradient * scale; first <- beta1 first + (1 - beta1) g; second <- beta2 second + (1 - beta2) g^2; value <- value
 /// (1 - rate weight_decay) - rate first / corrections[0] / (sqrt(second / corrections[1]) + eps). Members that are not
 /// alive keep their values: for them g and rate are 0, whatever they are.

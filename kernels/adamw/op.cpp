@@ -41,6 +41,30 @@ at::Tensor cuda_take_gradients(std::span<const GradientRuns> runs, std::span<con
   return norms;
 }
 
+StepRates step_rates(const at::Tensor& loss, const at::Tensor& norm, double clip, const at::Tensor& learning_rate,
+                     const at::Tensor& factor, at::Tensor& alive, at::Tensor& loss_sum) {
+  if (!fits_cuda_adamw(norm)) {
+    alive.logical_and_((loss + norm).isfinite());
+    loss_sum.add_(loss);
+    return {(clip / (norm + 1e-6)).clamp_max(1.0), learning_rate * factor};
+  }
+  const StepRates out{at::empty_like(norm), at::empty_like(norm)};
+  const at::Tensor of_members = dense(loss);
+  PlaitStepRates arguments{};
+  arguments.members = norm.size(0);
+  arguments.clip = static_cast<float>(clip);
+  arguments.loss = numbers(of_members);
+  arguments.norm = numbers(norm);
+  arguments.learning_rate = numbers(learning_rate);
+  arguments.factor = numbers(factor);
+  arguments.alive = alive.mutable_data_ptr<bool>();
+  arguments.loss_sum = numbers(loss_sum);
+  arguments.scale = numbers(out.scale);
+  arguments.rate = numbers(out.rate);
+  enqueue(cuda_library().step_rates, arguments, norm.device());
+  return out;
+}
+
 void cuda_adamw(const AdamWRows& rows, const AdamWRates& rates) {
   PlaitAdamW arguments{};
   arguments.rows = rows.value.size(0);

@@ -32,6 +32,7 @@ CudaLibrary load() {
   find(out.cross_entropy, "plait_cross_entropy");
   find(out.take_gradients, "plait_take_gradients");
   find(out.member_norms, "plait_member_norms");
+  find(out.step_rates, "plait_step_rates");
   find(out.adamw, "plait_adamw");
   find(out.random_words, "plait_random_words");
   find(out.sort_rows, "plait_sort_rows");

@@ -21,6 +21,7 @@ struct CudaLibrary {
   decltype(&plait_cross_entropy) cross_entropy = nullptr;
   decltype(&plait_take_gradients) take_gradients = nullptr;
   decltype(&plait_member_norms) member_norms = nullptr;
+  decltype(&plait_step_rates) step_rates = nullptr;
   decltype(&plait_adamw) adamw = nullptr;
   decltype(&plait_random_words) random_words = nullptr;
   decltype(&plait_sort_rows) sort_rows = nullptr;

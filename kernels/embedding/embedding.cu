@@ -4,7 +4,7 @@
 namespace plait::kernels::cuda {
 namespace {
 
-constexpr int kThreads = 512, kClasses = 32, kEach = 8;
+constexpr int kThreads = 512, kClasses = 32, kEach = 8, kPack = 4;
 constexpr int kTile = kThreads * kEach;  // tokens that a block reads at a time
 constexpr int kListed = kTile + 1024;
 
@@ -15,7 +15,8 @@ __global__ void __launch_bounds__(kThreads) embedding(PlaitEmbedding p) {
   const std::int64_t row = i / packs;
   if (row >= p.tokens) return;
   const std::int64_t at = blockIdx.y * p.tokens + row, c = i % packs * 4;
-  const std::int64_t from = (blockIdx.y * p.classes + p.token[at]) * p.width + c;
+  const std::int64_t token = p.token[at], from = (blockIdx.y * p.classes + token) * p.width + c;
+  if (c == 0 && p.short_token != nullptr) p.short_token[at] = static_cast<std::int32_t>(token);
   *reinterpret_cast<float4*>(p.y + at * p.width + c) = *reinterpret_cast<const float4*>(p.weight + from);
 }
 
@@ -32,8 +33,10 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
   __shared__ int warp_counts[kThreads / 32];
   const int thread = static_cast<int>(threadIdx.x), width = static_cast<int>(p.width);
   const int lines = kThreads / width, line = thread / width, column = thread % width;
-  const std::int64_t member = blockIdx.y, first_class = static_cast<std::int64_t>(blockIdx.x) * kClasses;
-  const std::int64_t* const token = p.token + member * p.tokens;
+  const std::int64_t member = blockIdx.y;
+  const int first_class = static_cast<int>(blockIdx.x) * kClasses, tokens = static_cast<int>(p.tokens);
+  const std::int32_t* const token = p.token + member * p.tokens;
+  const bool packed = tokens % kPack == 0;
   const float* const dy = p.dy + member * p.tokens * p.width + column;
   float* const mine = sums + line * kClasses * width + column;
   for (int c = 0; c < kClasses; ++c) mine[c * width] = 0.0f;
@@ -57,21 +60,34 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
     listed = 0;
     __syncthreads();
   };
-  std::int64_t read[kEach];  // of the tile to come
-  const auto read_tile = [&](std::int64_t tile) {
+  const auto place = [&](int tile, int i) { return tile + (i / kPack * kThreads + thread) * kPack + i % kPack; };
+  int read[kEach];  // of the tile to come
+  const auto read_tile = [&](int tile) {
 #pragma unroll
-    for (int i = 0; i < kEach; ++i) {
-      const std::int64_t at = tile + i * kThreads + thread;
-      read[i] = at < p.tokens ? token[at] : -1;
+    for (int i = 0; i < kEach; i += kPack) {
+      const int at = place(tile, i);
+      int4 four = make_int4(-1, -1, -1, -1);
+      if (packed && at < tokens) {
+        four = *reinterpret_cast<const int4*>(token + at);
+      } else if (at < tokens) {
+        four.x = token[at];
+        if (at + 1 < tokens) four.y = token[at + 1];
+        if (at + 2 < tokens) four.z = token[at + 2];
+        if (at + 3 < tokens) four.w = token[at + 3];
+      }
+      read[i] = four.x;
+      read[i + 1] = four.y;
+      read[i + 2] = four.z;
+      read[i + 3] = four.w;
     }
   };
   read_tile(0);
-  for (std::int64_t tile = 0; tile < p.tokens; tile += kTile) {
+  for (int tile = 0; tile < tokens; tile += kTile) {
     int of_class[kEach], count = 0;
 #pragma unroll
     for (int i = 0; i < kEach; ++i) {
-      const std::int64_t c = read[i] - first_class;
-      of_class[i] = c >= 0 && c < kClasses ? static_cast<int>(c) : -1;
+      const int c = read[i] - first_class;
+      of_class[i] = c >= 0 && c < kClasses ? c : -1;
       count += of_class[i] >= 0;
     }
     read_tile(tile + kTile);
@@ -91,7 +107,7 @@ __global__ void __launch_bounds__(kThreads) embedding_gradient(PlaitEmbeddingGra
     }
 #pragma unroll
     for (int i = 0; i < kEach; ++i)
-      if (of_class[i] >= 0) list[at++] = {static_cast<int>(tile) + i * kThreads + thread, of_class[i]};
+      if (of_class[i] >= 0) list[at++] = {place(tile, i), of_class[i]};
     listed += all;
     if (listed > kListed - kTile) {
       add_listed();

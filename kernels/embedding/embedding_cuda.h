@@ -16,12 +16,13 @@ struct PlaitEmbedding {
   const std::int64_t* token;                     ///< [M, N], 0 to V - 1
   const float* weight;                           ///< [M, V, D]
   float* y;                                      ///< [M, N, D], rows of the weight by token
+  std::int32_t* short_token;                     ///< [M, N], token as the gradient reads it; null where there is none
 };
 int plait_embedding(const PlaitEmbedding* arguments, CUstream_st* stream, char* message, std::size_t message_bytes);
 
 struct PlaitEmbeddingGradient {
-  std::int64_t members, tokens, classes, width;  ///< M, N < 2^31, V, D of 32, 64, 128 or 256
-  const std::int64_t* token;                     ///< [M, N], 0 to V - 1
+  std::int64_t members, tokens, classes, width;  ///< M, N < 2^30, V, D of 32, 64, 128 or 256
+  const std::int32_t* token;                     ///< [M, N], 0 to V - 1
   const float* dy;                               ///< [M, N, D]
   float* d_weight;                               ///< [M, V, D], sums of the rows of dy by token
 };

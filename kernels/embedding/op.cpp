@@ -18,7 +18,8 @@ at::Tensor look_up(const at::Tensor& weight, const at::Tensor& tokens) {
 /// Both dense.
 struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
   static at::Tensor forward(AutogradContext* context, const at::Tensor& weight, const at::Tensor& tokens) {
-    context->save_for_backward({tokens});
+    const at::Tensor short_tokens = at::empty_like(tokens, tokens.options().dtype(at::kInt));
+    context->save_for_backward({short_tokens});
     context->saved_data["classes"] = weight.size(1);
     std::vector<std::int64_t> sizes = tokens.sizes().vec();
     sizes.push_back(weight.size(2));
@@ -31,6 +32,7 @@ struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
     arguments.token = tokens.const_data_ptr<std::int64_t>();
     arguments.weight = numbers(weight);
     arguments.y = numbers(y);
+    arguments.short_token = short_tokens.mutable_data_ptr<std::int32_t>();
     enqueue(cuda_library().embedding, arguments, weight.device());
     return y;
   }
@@ -43,7 +45,7 @@ struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
     arguments.classes = context->saved_data["classes"].toInt();
     arguments.width = dy.size(-1);
     const at::Tensor d_weight = at::empty({arguments.members, arguments.classes, arguments.width}, dy.options());
-    arguments.token = tokens.const_data_ptr<std::int64_t>();
+    arguments.token = tokens.const_data_ptr<std::int32_t>();
     arguments.dy = numbers(dy);
     arguments.d_weight = numbers(d_weight);
     enqueue(cuda_library().embedding_gradient, arguments, dy.device());
@@ -56,7 +58,7 @@ struct CudaEmbedding : torch::autograd::Function<CudaEmbedding> {
 at::Tensor embedding(const at::Tensor& weight, const at::Tensor& tokens) {
   const std::int64_t width = weight.size(2);
   const bool fits = on_kernels(weight) && weight.scalar_type() == at::kFloat &&
-                    tokens.numel() < (std::int64_t{1} << 31) &&
+                    tokens.numel() < (std::int64_t{1} << 30) &&
                     (width == 32 || width == 64 || width == 128 || width == 256);
   return fits ? CudaEmbedding::apply(dense(weight), tokens.contiguous()) : look_up(weight, tokens);
 }

@@ -93,6 +93,7 @@ Trainer::Trainer(std::span<const Member> members, const TrainingPlan& plan, cons
   seed_of_member_ = at::tensor(seed_of_member, at::kLong).to(device);
   learning_rates_ = at::tensor(rates).to(device);
   alive_ = at::ones({size()}, at::TensorOptions(at::kBool).device(device));
+  ones_ = at::ones({size()}, at::TensorOptions(at::kFloat).device(device));
   loss_sum_ = at::zeros({size()}, at::TensorOptions(at::kFloat).device(device));
   keys_ = at::empty({static_cast<std::int64_t>(seeds_.size())}, at::TensorOptions(at::kLong).device(device));
   scalars_ = at::empty({3}, at::TensorOptions(at::kFloat).device(device));
@@ -149,13 +150,12 @@ Load Trainer::step(std::int64_t step) {
 void Trainer::run(Load load) {
   const Batch batch = task_.make(keys_, plan_.batch, load, Split::train);
   const at::Tensor loss = score(batch).loss;  // [M]
-  const at::Tensor norm = optimiser_.take(torch::autograd::grad({loss.sum()}, leaves_, {}, false, false, true));
+  const at::Tensor norm = optimiser_.take(torch::autograd::grad({loss}, leaves_, {ones_}, false, false, true));
 
   const at::NoGradGuard no_grad;
-  alive_.logical_and_((loss + norm).isfinite());
-  loss_sum_.add_(loss.detach());
-  optimiser_.apply((plan_.clip / (norm + 1e-6)).clamp_max(1.0), learning_rates_ * scalars_[0], alive_,
-                   scalars_.narrow(0, 1, 2));
+  const auto [scale, rate] = kernels::step_rates(loss.detach(), norm, plan_.clip, learning_rates_,
+                                                 scalars_.narrow(0, 0, 1), alive_, loss_sum_);
+  optimiser_.apply(scale, rate, alive_, scalars_.narrow(0, 1, 2));
 }
 
 std::vector<std::string> Trainer::notes() const {

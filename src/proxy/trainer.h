@@ -80,6 +80,7 @@ class Trainer {
   std::vector<at::Tensor> leaves_;
   at::Tensor learning_rates_;  ///< [M]
   at::Tensor alive_;           ///< [M] bool
+  at::Tensor ones_;            ///< [M] the losses' own gradients
   at::Tensor loss_sum_;        ///< [M] since the last reading
   std::int64_t losses_ = 0;
   at::Tensor keys_;     ///< [S] of the step's batch

@@ -404,6 +404,19 @@ TEST_F(GpuTest, AdamWStepsAsOnTheCpu) {
   for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE(actual[i].allclose(expected[i], 1e-5, 1e-7)) << i;
 }
 
+TEST_F(GpuTest, StepRatesAreThoseOfTheCpu) {
+  const auto rates = [](at::Device on) {
+    const auto numbers = [&](std::initializer_list<float> x) { return at::tensor(std::vector<float>(x)).to(on); };
+    at::Tensor alive = at::tensor({1, 1, 1, 0}).to(at::kBool).to(on), loss_sum = numbers({1, 2, 3, 4});
+    const auto [scale, rate] = kernels::step_rates(numbers({.5F, NAN, 2, 1}), numbers({.25F, 2, INFINITY, 4}), 1.5,
+                                                   numbers({1, 2, 3, 4}), numbers({.3F}), alive, loss_sum);
+    return std::vector{scale.cpu(), rate.cpu(), alive.to(at::kCPU, at::kFloat), loss_sum.cpu()};
+  };
+  const auto expected = rates(at::kCPU), actual = rates(device);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(actual[i].allclose(expected[i], 1e-6, 0, true)) << i << ": " << actual[i] << expected[i];
+}
+
 TEST_F(GpuTest, StepsLaunchedAsGraphsTrainAsTheSameStepsByOperations) {
   const OneLoad task("mqar", {.pairs = 2, .length = 16});
   const auto losses = [&](bool graphs) {
