@@ -16,9 +16,11 @@ struct BackwardShape {
   static constexpr int kWarps = std::max(kSlices, 4);  ///< all take chunks
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kParts = kWarps / kChunks;  ///< warps that share a chunk where chunks go to warps
-  static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
-  /// Operands of a whole chunk that stay in registers while the columns of K pass by.
-  static constexpr bool kHold = V * static_cast<int>(sizeof(E)) <= 256;
+  static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1
+                                    : V == 64 || (kByChannel && K == 64)   ? 2
+                                                                           : 4;
+  /// Operands of a whole chunk that stay in registers while the columns of K pass by, if there are registers.
+  static constexpr bool kHold = kByChannel ? kMinBlocks == 2 : V * static_cast<int>(sizeof(E)) <= 256;
   static constexpr int kSize = static_cast<int>(sizeof(E));
   static constexpr int kKeyBytes = kTokens * K * kSize, kValueBytes = kTokens * V * kSize;
   static constexpr int kTileBytes =
@@ -27,7 +29,8 @@ struct BackwardShape {
   static constexpr int kOperandBytes = 32 * kSize * 8;
   static constexpr int kGateBytes =
       kByChannel ? kChunks * K * 4 : kTokens * Gates<E>::kBytes + 4 * (kParts * kTokens + kSlices * kChunks);
-  static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kChunks * kOperandBytes + kGateBytes;
+  static constexpr int kInsideBytes = kChunks * (kByChannel ? 32 * 8 * 4 * kParts : kOperandBytes);
+  static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kInsideBytes + kGateBytes;
 };
 
 /// A block walks one head of one sequence from its end. Per kTokens tokens, from a checkpoint of the state:
@@ -59,11 +62,12 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
   const Tile<float, K> g_tile(o_tile.memory + Shape::kValueBytes);
   unsigned char* states = shared + Shape::kTileBytes;                      // per chunk S0^T [V, K]
   unsigned char* d_states = states + Shape::kChunks * Shape::kStateBytes;  // per chunk dS1^T [V, K]
-  unsigned char* operands = d_states + Shape::kChunks * Shape::kStateBytes;
-  unsigned char* gate_memory = operands + Shape::kChunks * Shape::kOperandBytes;
+  unsigned char* inside = d_states + Shape::kChunks * Shape::kStateBytes;
+  unsigned char* gate_memory = inside + Shape::kInsideBytes;
   const auto state_of = [&](int c) { return Tile<E, K>(states + c * Shape::kStateBytes); };
   const auto d_state_of = [&](int c) { return Tile<E, K>(d_states + c * Shape::kStateBytes); };
-  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + c * Shape::kOperandBytes); };
+  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(inside) + 32 * c; };
+  const auto m_parts_of = [&](int c) { return reinterpret_cast<Operand<float>*>(inside) + 32 * Shape::kParts * c; };
   // By head.
   auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(gate_memory);
   float* numbers = reinterpret_cast<float*>(sums + kTokens);
@@ -122,15 +126,18 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
       }
     }
 
-    for (int c = warp; c < chunks; c += Shape::kWarps) {
-      Operand<E> m;  // transposed
-      if constexpr (kByChannel) {
-        m = multiply_inside(q_tile, k_tile, g_tile, kChunk * c, p.scale, decayed_q, decayed_k, totals + c * K);
-      } else {
-        sum_gates<E, false>(gates, kChunk * c, raw_g, nullptr);
-        m = multiply_inside(q_tile, k_tile, kChunk * c, gates, p.scale);
+    if constexpr (kByChannel) {
+      for (int c = warp / Shape::kParts; c < chunks; c += Shape::kWarps / Shape::kParts) {
+        const int part = warp % Shape::kParts;
+        const Acc m = multiply_inside(q_tile, k_tile, g_tile, kChunk * c, p.scale, decayed_q, decayed_k, totals + c * K,
+                                      part, Shape::kParts);
+        store_lanes(m_parts_of(c) + 32 * part, pack<float>(m));
       }
-      store_lanes(m_of(c), to_right(m));
+    } else {
+      for (int c = warp; c < chunks; c += Shape::kWarps) {
+        sum_gates<E, false>(gates, kChunk * c, raw_g, nullptr);
+        store_lanes(m_of(c), to_right(multiply_inside(q_tile, k_tile, kChunk * c, gates, p.scale)));
+      }
     }
     __syncthreads();
 
@@ -172,8 +179,12 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
         const int token = kChunk * c;
         const float total = kByChannel ? 0.0f : gates.decay[token + kChunk - 1];
         const Operand<E> d_out = load_transposed(o_tile, token, v0);  // dO^T
-        Acc d_v = zero_acc(), d_v_odd = zero_acc(), inside = zero_acc(), states = zero_acc();
-        multiply(inside, d_out, load_lanes(m_of(c)));
+        Acc d_v = zero_acc(), d_v_odd = zero_acc(), d_v_inside = zero_acc(), states = zero_acc();
+        if constexpr (kByChannel) {
+          multiply(d_v_inside, d_out, to_right(sum_of_parts<E, Shape::kParts>(m_parts_of(c))));
+        } else {
+          multiply(d_v_inside, d_out, load_lanes(m_of(c)));
+        }
 #pragma unroll
         for (int i = 0; i < K / 16; ++i) {
           const Operand<E> d_s = pack<E>(d_state[i]);
@@ -198,7 +209,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
           }
           from_q = pack<E>(outputs);
         }
-        add(d_v, inside);
+        add(d_v, d_v_inside);
         store_transposed(d_v_tile, token, v0, pack<E>(d_v));
 #pragma unroll
         for (int i = 0; i < K / 16; ++i) {
@@ -264,14 +275,14 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
         }
       } else {
         const Acc m = unpack(to_left(load_lanes(m_of(c))));
-        const GateSums inside = differentiate_inside(d_m, m, gates, token, p.scale);
+        const GateSums from_pairs = differentiate_inside(d_m, m, gates, token, p.scale);
         const Operand<E> q_by_k = pack<E>(d_m), k_by_q = transpose(q_by_k);
         float decay_row[2], rest_row[2], row_sum[2], rest_sum[2] = {};
 #pragma unroll
         for (int r = 0; r < 2; ++r) {
           decay_row[r] = gates.decay[token + acc_row(2 * r)];
           rest_row[r] = gates.rest[token + acc_row(2 * r)];
-          row_sum[r] = part == 0 ? -inside.row[r] : 0.0f;
+          row_sum[r] = part == 0 ? -from_pairs.row[r] : 0.0f;
         }
 #pragma unroll 1
         for (int i = part; i < K / 16; i += Shape::kParts) {
@@ -308,7 +319,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
           }
           __syncwarp();
           if (part == 0) {
-            const float sum = column_sums(inside.column);
+            const float sum = column_sums(from_pairs.column);
             if ((lane & 4) == 0) to[summed_column()] += sum;
             __syncwarp();
           }

@@ -159,15 +159,15 @@ __device__ __forceinline__ Operand<float> of_level(const Operand<float>& pairs) 
   return out;
 }
 
-/// m^T, by a whole warp; also q scale e^G and e^(G_last - G) k, which may take the place of q and k, and e^(G_last) in
-/// `totals` [K].
+/// What channels 16 part.. of every 16 parts give to m^T, by a whole warp; also their q scale e^G and e^(G_last - G) k,
+/// which may take the place of q and k, and e^(G_last) in `totals` [K].
 template <class E, int K>
-__device__ __forceinline__ Operand<E> multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, const Tile<float, K>& g,
-                                                      int token, float scale, const Tile<E, K>& decayed_q,
-                                                      const Tile<E, K>& decayed_k, float* totals) {
+__device__ __forceinline__ Acc multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, const Tile<float, K>& g,
+                                               int token, float scale, const Tile<E, K>& decayed_q,
+                                               const Tile<E, K>& decayed_k, float* totals, int part, int parts) {
   Acc m8 = zero_acc(), m4 = zero_acc(), m2 = zero_acc(), m1 = zero_acc(), m0 = zero_acc();
 #pragma unroll 1
-  for (int c = 0; c < K; c += 16) {
+  for (int c = 16 * part; c < K; c += 16 * parts) {
     multiply(m0, load(k, token, c), load_right(q, token, c));
     const Acc queries = unpack(load_transposed(q, token, c)), keys = unpack(load_transposed(k, token, c));
     const ChannelDecays decays = ChannelDecays::of<E>(unpack(load_transposed(g, token, c)));
@@ -202,7 +202,16 @@ __device__ __forceinline__ Operand<E> multiply_inside(const Tile<E, K>& q, const
                                       : m0.x[i];
     m.x[i] = col >= row ? scale * met : 0.0f;
   }
-  return pack<E>(m);
+  return m;
+}
+
+/// The sum of such parts, which lie one behind the other in the order of the lanes.
+template <class E, int kParts>
+__device__ __forceinline__ Operand<E> sum_of_parts(const Operand<float>* parts) {
+  Acc sum = unpack(load_lanes(parts));
+#pragma unroll
+  for (int i = 1; i < kParts; ++i) add(sum, unpack(load_lanes(parts + 32 * i)));
+  return pack<E>(sum);
 }
 
 /// The gradient of log e^g, from those of the logarithms of its products: sums only, so that nothing cancels.
@@ -299,7 +308,14 @@ __device__ __forceinline__ Acc differentiate_inside(Acc& d_q, Acc& d_k, const Ac
   for (int i = 0; i < 8; ++i) d_q.x[i] *= scale;
   d_q = product(d_q, decays.from_start());
   d_k = product(d_k, decays.to_end());
+  const int offset = lane_id() / 4 - 2 * (lane_id() & 3);  // of the diagonal from the lane's even column
+  float whole[2];
+#pragma unroll
+  for (int r = 0; r < 2; ++r)
+    whole[r] = decays.total(r) * (offset == 0 ? states.x[6 * r] : offset == 1 ? states.x[6 * r + 1] : 0.0f);
   const Acc start = product(d_q, q), end = product(d_k, k);
+  multiply(d_q, keys, pairs.same);
+  multiply(d_k, queries, pairs.same);
   const auto meet = [&]<int s>(const Right<E>& with) {
     const Acc bring = meeting<s>(q, k), decay = decays.template level<s>();
     Acc got = zero_acc();
@@ -313,17 +329,10 @@ __device__ __forceinline__ Acc differentiate_inside(Acc& d_q, Acc& d_k, const Ac
     return product(got, bring);
   };
   ChannelGateSums sums;
-  sums.add_level<1>(meet.template operator()<1>(pairs.level1));
-  sums.add_level<2>(meet.template operator()<2>(pairs.level2));
-  sums.add_level<4>(meet.template operator()<4>(pairs.level4));
-  const int offset = lane_id() / 4 - 2 * (lane_id() & 3);  // of the diagonal from the lane's even column
-  float whole[2];
-#pragma unroll
-  for (int r = 0; r < 2; ++r)
-    whole[r] = decays.total(r) * (offset == 0 ? states.x[6 * r] : offset == 1 ? states.x[6 * r + 1] : 0.0f);
   sums.add_whole(meet.template operator()<8>(pairs.level8), start, end, whole);
-  multiply(d_q, keys, pairs.same);
-  multiply(d_k, queries, pairs.same);
+  sums.add_level<4>(meet.template operator()<4>(pairs.level4));
+  sums.add_level<2>(meet.template operator()<2>(pairs.level2));
+  sums.add_level<1>(meet.template operator()<1>(pairs.level1));
   return sums.g;
 }
 

@@ -9,15 +9,17 @@ namespace plait::kernels::cuda::linear {
 template <class E, int K, int V, bool kByChannel>
 struct ForwardShape {
   static constexpr int kSize = static_cast<int>(sizeof(E));
-  static constexpr int kTokens = kSize == 2 && !kByChannel ? 64 : 32;  ///< that a block loads at once
+  /// That a block loads at once; two warps are best left with two chunks.
+  static constexpr int kTokens = kSize == 2 && !(kByChannel && V == 32) ? 64 : 32;
   static constexpr int kChunks = kTokens / kChunk;
   static constexpr int kEvery = checkpoint_tokens<E, K, V, kByChannel>();
   static constexpr int kSlices = V / kSlice;                            ///< warps that hold a slice of the state
   static constexpr int kWarps = kSlices > kChunks ? kSlices : kChunks;  ///< all make products inside chunks
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kMinBlocks = kSize == 4 || K == 128 ? 1 : 512 / kThreads;
+  static constexpr int kParts = kByChannel ? kWarps / kChunks : 1;  ///< warps that share the products inside a chunk
+  static constexpr int kMinBlocks = kSize == 4 || K == 128 ? 1 : (kByChannel && V > 32 ? 256 : 512) / kThreads;
   static constexpr int kStageBytes = kTokens * ((2 * K + V) * kSize + (kByChannel ? 4 * K : 0));
-  static constexpr int kInsideBytes = kChunks * 32 * static_cast<int>(sizeof(Right<E>));
+  static constexpr int kInsideBytes = 32 * 8 * kChunks * (kByChannel ? 4 * kParts : kSize);
   static constexpr int kGateBytes = kByChannel ? kChunks * K * 4 : kTokens * Gates<E>::kBytes;
   static constexpr int bytes(std::int64_t tokens) {
     return (tokens > kTokens ? 2 : 1) * kStageBytes + kInsideBytes + kGateBytes;
@@ -47,6 +49,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
   unsigned char* inside = shared + (loads > 1 ? 2 : 1) * Shape::kStageBytes;
   unsigned char* gate_memory = inside + Shape::kInsideBytes;
   const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(inside) + 32 * c; };
+  const auto m_parts_of = [&](int c) { return reinterpret_cast<Operand<float>*>(inside) + 32 * Shape::kParts * c; };
   const auto q_tile = [&](int n) { return Tile<E, K>(shared + (n & 1) * Shape::kStageBytes); };
   const auto k_tile = [&](int n) { return Tile<E, K>(q_tile(n).memory + kTokens * K * Shape::kSize); };
   const auto v_tile = [&](int n) { return Tile<E, V>(q_tile(n).memory + 2 * kTokens * K * Shape::kSize); };
@@ -90,15 +93,16 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
 
     const Tile<E, K> queries = q_tile(n), keys = k_tile(n);
     const Tile<E, V> values = v_tile(n);
-    for (int c = warp; c < chunks; c += Shape::kWarps) {
-      Operand<E> m;  // transposed
+    for (int c = warp / Shape::kParts; c < chunks; c += Shape::kWarps / Shape::kParts) {
       if constexpr (kByChannel) {
-        m = multiply_inside(queries, keys, g_tile(n), kChunk * c, p.scale, queries, keys, totals + c * K);
+        const int part = warp % Shape::kParts;
+        const Acc m = multiply_inside(queries, keys, g_tile(n), kChunk * c, p.scale, queries, keys, totals + c * K,
+                                      part, Shape::kParts);
+        store_lanes(m_parts_of(c) + 32 * part, pack<float>(m));
       } else {
         sum_gates<E, false>(gates, kChunk * c, raw_g, nullptr);
-        m = multiply_inside(queries, keys, kChunk * c, gates, p.scale);
+        store_lanes(m_of(c), to_right(transpose(multiply_inside(queries, keys, kChunk * c, gates, p.scale))));
       }
-      store_lanes(m_of(c), to_right(transpose(m)));
     }
     __syncthreads();
     if (!holds_state) continue;
@@ -129,7 +133,11 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
         }
         added = pack<E>(values_to_end);
       }
-      multiply(out, fresh, load_lanes(m_of(c)));
+      if constexpr (kByChannel) {
+        multiply(out, fresh, to_right(transpose(sum_of_parts<E, Shape::kParts>(m_parts_of(c)))));
+      } else {
+        multiply(out, fresh, load_lanes(m_of(c)));
+      }
       store_transposed(values, token, v0, pack<E>(out));
 #pragma unroll
       for (int i = 0; i < K / 16; ++i) {

@@ -60,7 +60,7 @@ void expect_scan_agreement(const Scan& run, std::vector<at::Tensor> inputs, at::
     if (x.defined()) x = x.to(at::kFloat).to(at::kDouble);
     on_gpu.push_back(x.defined() ? x.to(device, at::kFloat) : x);
   }
-  const auto expected = evaluate(run, inputs), actual = evaluate(run, on_gpu);
+  const std::vector<at::Tensor> expected = evaluate(run, inputs), actual = evaluate(run, on_gpu);
   for (std::size_t i = 0; i < expected.size(); ++i)
     EXPECT_LE((actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>(), 2e-6) << i;
 }
@@ -406,7 +406,8 @@ TEST_F(GpuTest, EveryMixerOfLinearAttentionTrainsInPlaitsKernel) {
     SCOPED_TRACE(layout);
     TrainingPlan plan;
     plan.steps = 20;
-    Trainer trainer({{tiny_model(layout, task), 1e-2, 0}}, plan, task, device);
+    const std::vector<Member> members = {{tiny_model(layout, task), 1e-2, 0}};
+    Trainer trainer(members, plan, task, device);
     for (std::int64_t step = 0; step < plan.steps; ++step) trainer.step(step);
     EXPECT_TRUE(trainer.read()[0].alive);
     EXPECT_THAT(trainer.notes(), ::testing::ElementsAre("linear attention: plait's CUDA kernel"));
