@@ -21,6 +21,7 @@ struct Case {
   Gate gate = Gate::mild;
   bool zero_keys = false;  ///< some of them
   bool initial_state = false, d_final_state = false;
+  bool wants_d_g = true;
   PlaitDataType gate_type = PLAIT_FLOAT32;
 
   bool gated() const { return gate != Gate::none; }
@@ -178,7 +179,7 @@ Bytes run_kernels(const Case& c, const Tensors& in, double scale) {
   p.d_final_state = c.d_final_state ? on_gpu.input_fp32("dST", in.at("dST")) : nullptr;
   p.d_q = on_gpu.output("dq", s.keys, c.data_type), p.d_k = on_gpu.output("dk", s.keys, c.data_type);
   p.d_v = on_gpu.output("dv", s.values, c.data_type);
-  p.d_g = c.gated() ? on_gpu.output("dg", s.gates, c.gate_type) : nullptr;
+  p.d_g = c.gated() && c.wants_d_g ? on_gpu.output("dg", s.gates, c.gate_type) : nullptr;
   p.d_initial_state = on_gpu.output_fp32("dS0", s.state);
 
   char message[256] = "";
@@ -273,6 +274,16 @@ TEST_P(LinearAttentionOnGpu, PassesTheStateThroughASequenceOfNoTokens) {
   Case c = make();
   c.tokens = 0, c.initial_state = c.d_final_state = true;
   check(c);
+}
+
+TEST_P(LinearAttentionOnGpu, GivesTheSameWhereTheGradientOfTheGatesIsNotWanted) {
+  Case c = make();
+  c.tokens = 100, c.initial_state = c.d_final_state = true;
+  const Tensors in = make_inputs(c, 7);
+  Bytes with = run_kernels(c, in, 0.125);
+  c.wants_d_g = false;
+  with.erase("dg");
+  EXPECT_EQ(run_kernels(c, in, 0.125), with);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, LinearAttentionOnGpu,
