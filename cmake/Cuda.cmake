@@ -44,6 +44,9 @@ add_library(plait_cuda SHARED
   kernels/gated_delta_rule/entry.cu
   kernels/gated_delta_rule/forward.cu kernels/gated_delta_rule/forward_fp32.cu
   kernels/gated_delta_rule/backward.cu kernels/gated_delta_rule/backward_fp32.cu
+  kernels/linear_attention/entry.cu
+  kernels/linear_attention/forward.cu kernels/linear_attention/forward_fp32.cu
+  kernels/linear_attention/backward.cu kernels/linear_attention/backward_fp32.cu
   kernels/cross_entropy/cross_entropy.cu kernels/sequence/delta_inputs.cu kernels/sequence/swiglu.cu kernels/adamw/adamw.cu kernels/embedding/embedding.cu kernels/joined_weights/joined_weights.cu kernels/random/random.cu kernels/common/part_sums.cu kernels/sequence/norm.cu kernels/sequence/short_conv.cu)
 target_include_directories(plait_cuda PUBLIC ${CMAKE_SOURCE_DIR})
 set_target_properties(plait_cuda PROPERTIES CUDA_STANDARD 20 POSITION_INDEPENDENT_CODE ON CUDA_RUNTIME_LIBRARY Static)

@@ -29,6 +29,9 @@ CudaLibrary load() {
   find(out.gated_delta_rule_workspace_bytes, "plait_gated_delta_rule_workspace_bytes");
   find(out.gated_delta_rule_forward, "plait_gated_delta_rule_forward");
   find(out.gated_delta_rule_backward, "plait_gated_delta_rule_backward");
+  find(out.linear_attention_workspace_bytes, "plait_linear_attention_workspace_bytes");
+  find(out.linear_attention_forward, "plait_linear_attention_forward");
+  find(out.linear_attention_backward, "plait_linear_attention_backward");
   find(out.cross_entropy, "plait_cross_entropy");
   find(out.take_gradients, "plait_take_gradients");
   find(out.member_norms, "plait_member_norms");

@@ -8,6 +8,7 @@
 #include "kernels/embedding/embedding_cuda.h"
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
 #include "kernels/joined_weights/joined_weights_cuda.h"
+#include "kernels/linear_attention/linear_attention_cuda.h"
 #include "kernels/random/random_cuda.h"
 #include "kernels/sequence/sequence_cuda.h"
 
@@ -18,6 +19,9 @@ struct CudaLibrary {
   decltype(&plait_gated_delta_rule_workspace_bytes) gated_delta_rule_workspace_bytes = nullptr;
   decltype(&plait_gated_delta_rule_forward) gated_delta_rule_forward = nullptr;
   decltype(&plait_gated_delta_rule_backward) gated_delta_rule_backward = nullptr;
+  decltype(&plait_linear_attention_workspace_bytes) linear_attention_workspace_bytes = nullptr;
+  decltype(&plait_linear_attention_forward) linear_attention_forward = nullptr;
+  decltype(&plait_linear_attention_backward) linear_attention_backward = nullptr;
   decltype(&plait_cross_entropy) cross_entropy = nullptr;
   decltype(&plait_take_gradients) take_gradients = nullptr;
   decltype(&plait_member_norms) member_norms = nullptr;

@@ -217,12 +217,13 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, bool vali
 __device__ __forceinline__ void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
-/// Which pieces of a tile's rows one of kThreads threads copies: always the same piece of every kStep-th row.
+/// Which pieces of a tile's rows one of kThreads threads copies: always the same piece of every kStep-th row. With more
+/// threads than pieces some have none.
 template <class E, int kCols, int kRows, int kThreads>
 struct RowShare {
   using Rows = Tile<E, kCols>;
-  static constexpr int kStep = kThreads / Rows::kPieces, kCount = kRows / kStep;
-  static_assert(kThreads % Rows::kPieces == 0 && kRows % kStep == 0);
+  static constexpr int kStep = kThreads / Rows::kPieces, kCount = kStep > kRows ? 1 : kRows / kStep;
+  static_assert(kThreads % Rows::kPieces == 0 && (kStep > kRows || kRows % kStep == 0));
   int row = static_cast<int>(threadIdx.x) / Rows::kPieces, piece = static_cast<int>(threadIdx.x) % Rows::kPieces;
 
   __device__ __forceinline__ unsigned char* in_tile(const Rows& t, int i) const {
@@ -235,6 +236,9 @@ struct RowShare {
 template <class E, int kCols, int kRows, int kThreads>
 __device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from, std::int64_t row_stride, int valid) {
   const RowShare<E, kCols, kRows, kThreads> mine;
+  if constexpr (mine.kStep > kRows) {
+    if (mine.row >= kRows) return;
+  }
   const E* at = from + mine.row * row_stride + mine.piece * t.kPerPiece;
 #pragma unroll
   for (int i = 0; i < mine.kCount; ++i) {
@@ -246,6 +250,9 @@ __device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from
 template <class E, int kCols, int kRows, int kThreads>
 __device__ __forceinline__ void write_rows(const Tile<E, kCols>& t, E* to, std::int64_t row_stride, int valid) {
   const RowShare<E, kCols, kRows, kThreads> mine;
+  if constexpr (mine.kStep > kRows) {
+    if (mine.row >= kRows) return;
+  }
   E* at = to + mine.row * row_stride + mine.piece * t.kPerPiece;
 #pragma unroll
   for (int i = 0; i < mine.kCount; ++i) {

@@ -1,30 +1,17 @@
 #include "kernels/gated_delta_rule/cuda_op.h"
 
 #include <optional>
-#include <vector>
 
 #include "kernels/common/check.h"
 #include "kernels/common/cuda_call.h"
 #include "kernels/common/cuda_library.h"
+#include "kernels/common/kernel_heads.h"
 
 namespace plait::kernels {
 namespace {
 
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
-
-constexpr std::int64_t kWidest = 128;
-
-std::int64_t kernel_width(std::int64_t width) { return width <= 32 ? 32 : width <= 64 ? 64 : kWidest; }
-
-/// The last axes filled up with zeros: one of keys or values, or the two of a state.
-at::Tensor filled_up(const at::Tensor& x, std::int64_t last, std::int64_t last_but_one = 0) {
-  std::vector<std::int64_t> padding = {0, last - x.size(-1)};
-  if (last_but_one != 0) padding.insert(padding.end(), {0, last_but_one - x.size(-2)});
-  for (const std::int64_t count : padding)
-    if (count != 0) return at::constant_pad_nd(x, padding);
-  return x;
-}
 
 PlaitGatedDeltaRule arguments_of(const DeltaRuleTensors& x, double scale) {
   PlaitGatedDeltaRule out{};
@@ -106,31 +93,19 @@ DeltaRuleTensors delta_rule_backward(const DeltaRuleTensors& x, double scale, co
 }
 
 std::string gated_delta_rule_cuda_refusal(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
-  if (!k.is_cuda()) return "the tensors are on the " + k.device().str();
-  if (!has_kernel_type(k))
-    return std::string("the dtype is ") + c10::toString(k.scalar_type()) + ", not Float or BFloat16";
-  if (k.size(3) > kWidest || v.size(3) > kWidest) {
-    return "the head dims are " + std::to_string(k.size(3)) + " and " + std::to_string(v.size(3)) + ", above " +
-           std::to_string(kWidest);
-  }
   if (g.defined() && g.dim() == 4) return "the gate is per key channel";
-  return cuda_library().missing;
+  return head_dims_refusal(k, v);
 }
 
 Scan gated_delta_rule_cuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                            const at::Tensor& beta, const at::Tensor& initial_state, double scale) {
   const std::int64_t keys = k.size(3), values = v.size(3), wide_keys = kernel_width(keys),
                      wide_values = kernel_width(values);
-  const auto gate = [](const at::Tensor& x) { return x.defined() ? dense(x.to(at::kFloat)) : x; };
-  at::Tensor initial = gate(initial_state);
+  at::Tensor initial = dense_fp32(initial_state);
   if (initial.defined()) initial = filled_up(initial, wide_values, wide_keys);
-  const auto result = CudaGatedDeltaRule::apply(dense(filled_up(q, wide_keys)), dense(filled_up(k, wide_keys)),
-                                                dense(filled_up(v, wide_values)), given(gate(g)), gate(beta),
-                                                given(dense(initial)), scale, at::GradMode::is_enabled());
-  // Even a whole one taken has a gradient of its own, with a copy.
-  const auto taken = [](const at::Tensor& x, std::int64_t axis, std::int64_t width) {
-    return x.size(axis) == width ? x : x.narrow(axis, 0, width);
-  };
+  const auto result = CudaGatedDeltaRule::apply(
+      dense(filled_up(q, wide_keys)), dense(filled_up(k, wide_keys)), dense(filled_up(v, wide_values)),
+      given(dense_fp32(g)), dense_fp32(beta), given(dense(initial)), scale, at::GradMode::is_enabled());
   return {taken(result[0], 3, values), taken(taken(result[1], 2, keys), 3, values)};
 }
 

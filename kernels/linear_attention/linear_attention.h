@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "kernels/common/scan.h"
 
 /// Gated linear attention, the chunk program L: S_t = diag(exp g_t) S_{t-1} + k_t v_t^T, o_t = scale S_t^T q_t.
@@ -12,6 +14,10 @@ namespace plait::kernels {
 /// and what is allowed.
 Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                       const ScanOptions& options = {});
+
+/// What computes these arguments when the chunk is left to the operator: "plait's CUDA kernel", "token by token on the
+/// CPU", or "chunks through ATen: " and why.
+std::string linear_attention_path(const at::Tensor& k, const at::Tensor& v);
 
 /// The recurrence token by token in the dtype of its inputs, differentiable by autograd: what the above is tested
 /// against.

@@ -2,7 +2,9 @@
 
 #include "kernels/common/check.h"
 #include "kernels/common/chunk.h"
+#include "kernels/common/kernel_heads.h"
 #include "kernels/common/token_scan.h"
+#include "kernels/linear_attention/cuda_op.h"
 #include "kernels/linear_attention/linear_attention.h"
 
 namespace plait::kernels {
@@ -202,10 +204,19 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_chunk(kOp, options.chunk);
   const double scale = scale_of(options.scale, K);
   if (options.chunk == 0 && fits_token_scan(k)) return token_scan(q, k, v, g, {}, options.initial_state, scale);
+  if (options.chunk == 0 && k.is_cuda() && head_dims_refusal(k, v).empty())
+    return linear_attention_cuda(q, k, v, g, options.initial_state, scale);
   // Measured in README.md: the decays within a chunk grow with C, the states with 1 / C.
   const auto result = LinearAttention::apply(q, k, v, given(g), given(options.initial_state), scale,
                                              options.chunk == 0 ? std::int64_t{g.defined() ? 32 : 64} : options.chunk);
   return {result[0], result[1]};
+}
+
+std::string linear_attention_path(const at::Tensor& k, const at::Tensor& v) {
+  if (fits_token_scan(k)) return "token by token on the CPU";
+  if (!k.is_cuda()) return "chunks through ATen";
+  const std::string refusal = head_dims_refusal(k, v);
+  return refusal.empty() ? "plait's CUDA kernel" : "chunks through ATen: " + refusal;
 }
 
 }  // namespace plait::kernels

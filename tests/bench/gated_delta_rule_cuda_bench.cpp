@@ -1,53 +1,16 @@
-#include <cuda_runtime.h>
-
-#include <algorithm>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <random>
-#include <vector>
-
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
+#include "tests/bench/cuda_bench.h"
 
-/// Times of the gated delta rule's CUDA kernels against the time in which the card moves their bytes: median of replays
-/// of graphs of 20 calls over rotating inputs. Floor: q, k, v in and o out, then q, k, v, do in and dq, dk, dv out, 11
-/// passes over a [B, T, H, D] tensor.
+/// Times of the gated delta rule's CUDA kernels against the time in which the card moves their bytes. Floor: q, k, v in
+/// and o out, then q, k, v, do in and dq, dk, dv out, 11 passes over a [B, T, H, D] tensor.
+namespace plait::bench {
 namespace {
-
-void must(cudaError_t e, const char* what) {
-  if (e == cudaSuccess) return;
-  std::fprintf(stderr, "%s: %s\n", what, cudaGetErrorString(e));
-  std::exit(1);
-}
 
 struct Shape {
   std::int64_t batch, tokens, heads, dim;
   bool gated;
   double peer_ms;  ///< the best of fla 0.6.0 and jax-linear-attention 0.1.0, measured on an H200; 0 is none
 };
-
-void* allocate(std::size_t bytes) {
-  void* p = nullptr;
-  must(cudaMalloc(&p, bytes), "cudaMalloc");
-  return p;
-}
-
-/// Random values, drawn once and repeated with a stride that no head dim divides.
-void fill(void* to, std::int64_t count, double low, double high, bool normal, bool bf16) {
-  static std::mt19937 random(7);
-  std::vector<float> values(99991);
-  std::normal_distribution<float> normals(0.0f, static_cast<float>(high));
-  std::uniform_real_distribution<float> uniforms(static_cast<float>(low), static_cast<float>(high));
-  for (float& x : values) x = normal ? normals(random) : uniforms(random);
-  const std::size_t size = bf16 ? 2 : 4;
-  std::vector<unsigned char> bytes(static_cast<std::size_t>(count) * size);
-  for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-    const unsigned char* from = reinterpret_cast<const unsigned char*>(&values[i % values.size()]);
-    std::memcpy(&bytes[i * size], from + (bf16 ? 2 : 0), size);
-  }
-  must(cudaMemcpy(to, bytes.data(), bytes.size(), cudaMemcpyHostToDevice), "cudaMemcpy");
-}
 
 PlaitGatedDeltaRule make(const Shape& s) {
   PlaitGatedDeltaRule p{};
@@ -88,70 +51,11 @@ void release(const PlaitGatedDeltaRule& p) {
   }
 }
 
-enum Passes { forward = 1, backward = 2, both = 3 };
-
-/// Median milliseconds of one call.
-double time(const std::vector<PlaitGatedDeltaRule>& sets, Passes passes, cudaStream_t stream) {
-  constexpr int kCalls = 20, kReplays = 15;
-  cudaGraph_t graph;
-  cudaGraphExec_t replay;
-  must(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), "begin capture");
-  for (int i = 0; i < kCalls; ++i) {
-    char message[256] = "";
-    const PlaitGatedDeltaRule& p = sets[static_cast<std::size_t>(i) % sets.size()];
-    if (((passes & forward) && plait_gated_delta_rule_forward(&p, stream, message, sizeof message)) ||
-        ((passes & backward) && plait_gated_delta_rule_backward(&p, stream, message, sizeof message))) {
-      std::fprintf(stderr, "%s\n", message);
-      std::exit(1);
-    }
-  }
-  must(cudaStreamEndCapture(stream, &graph), "end capture");
-  must(cudaGraphInstantiate(&replay, graph, 0), "instantiate");
-  cudaEvent_t start, stop;
-  must(cudaEventCreate(&start), "event");
-  must(cudaEventCreate(&stop), "event");
-  std::vector<double> times;
-  for (int i = 0; i < kReplays + 3; ++i) {
-    must(cudaEventRecord(start, stream), "record");
-    must(cudaGraphLaunch(replay, stream), "launch");
-    must(cudaEventRecord(stop, stream), "record");
-    must(cudaEventSynchronize(stop), "synchronize");
-    float ms = 0.0f;
-    must(cudaEventElapsedTime(&ms, start, stop), "elapsed");
-    if (i >= 3) times.push_back(ms / kCalls);
-  }
-  std::sort(times.begin(), times.end());
-  cudaGraphExecDestroy(replay);
-  cudaGraphDestroy(graph);
-  return times[times.size() / 2];
-}
-
-/// Bytes read plus bytes written, a second.
-double copy_rate(cudaStream_t stream) {
-  constexpr std::size_t kBytes = std::size_t{2} << 30;
-  void *a = allocate(kBytes), *b = allocate(kBytes);
-  must(cudaMemset(a, 1, kBytes), "memset");
-  cudaEvent_t start, stop;
-  must(cudaEventCreate(&start), "event");
-  must(cudaEventCreate(&stop), "event");
-  float best = 1e9f;
-  for (int i = 0; i < 6; ++i) {
-    must(cudaEventRecord(start, stream), "record");
-    must(cudaMemcpyAsync(b, a, kBytes, cudaMemcpyDeviceToDevice, stream), "copy");
-    must(cudaEventRecord(stop, stream), "record");
-    must(cudaEventSynchronize(stop), "synchronize");
-    float ms = 0.0f;
-    must(cudaEventElapsedTime(&ms, start, stop), "elapsed");
-    best = std::min(best, ms);
-  }
-  cudaFree(a);
-  cudaFree(b);
-  return 2.0 * static_cast<double>(kBytes) / (best * 1e-3);
-}
-
 }  // namespace
+}  // namespace plait::bench
 
 int main() {
+  using namespace plait::bench;
   char message[256] = "";
   if (plait_cuda_device(message, sizeof message)) {
     std::printf("gated_delta_rule bench: skipped, %s\n", message);
@@ -171,7 +75,10 @@ int main() {
     const double bytes = 11.0 * 2.0 * static_cast<double>(s.batch * s.tokens * s.heads * s.dim);
     std::vector<PlaitGatedDeltaRule> sets;
     for (int i = 0; i < (bytes > 1e9 ? 2 : 4); ++i) sets.push_back(make(s));
-    const double f = time(sets, forward, stream), b = time(sets, backward, stream), all = time(sets, both, stream);
+    const auto timed = [&](Passes passes) {
+      return time(sets, passes, plait_gated_delta_rule_forward, plait_gated_delta_rule_backward, stream);
+    };
+    const double f = timed(forward), b = timed(backward), all = timed(both);
     const double floor = bytes / rate * 1e3;
     char name[80];
     std::snprintf(name, sizeof name, "B%lld T%lld H%lld D%lld%s", static_cast<long long>(s.batch),

@@ -34,7 +34,7 @@ check() {
   printf '%-42s %s, %d s: %s\n' "$name" "$([ $status -eq 0 ] && echo passed || echo "FAILED ($status)")" $((SECONDS - begin)) "${said%;}"
 }
 
-check "delta rule beside the recurrence in fp64" "$bin/test_kernels_cuda"
+check "delta rule, linear attention beside fp64" "$bin/test_kernels_cuda"
 check "operators beside the CPU, whole steps" "$bin/test_proxy_trainer" --gtest_filter='GpuTest.*'
 if [ -z "$gpu" ]; then exit $failed; fi
 if ! command -v compute-sanitizer >/dev/null; then
@@ -44,8 +44,8 @@ fi
 for tool in memcheck racecheck; do
   # Of plait's kernels alone: PyTorch's would take minutes.
   sanitizer=(compute-sanitizer --tool $tool --kernel-name kernel_substring=plait --error-exitcode 9)
-  check "$tool: delta rule" "${sanitizer[@]}" \
-    "$bin/test_kernels_cuda" --gtest_filter='*AgreesForEveryHeadDim/bf16'
+  check "$tool: delta rule, linear attention" "${sanitizer[@]}" \
+    "$bin/test_kernels_cuda" --gtest_filter='*AgreesForEveryHeadDim/bf16*'
   # cuBLAS's products, which cross-entropy needs, raise a hardware exception under racecheck.
   but=$([ $tool = racecheck ] && echo ':-*CrossEntropy*')
   check "$tool: the other operators" "${sanitizer[@]}" \

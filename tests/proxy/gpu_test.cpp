@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "kernels/cross_entropy/cross_entropy.h"
@@ -5,6 +6,7 @@
 #include "kernels/gated_delta_rule/gated_delta_rule.h"
 #include "kernels/gated_delta_rule/layer.h"
 #include "kernels/joined_weights/joined_weights.h"
+#include "kernels/linear_attention/linear_attention.h"
 #include "kernels/random/random.h"
 #include "kernels/sequence/delta_inputs.h"
 #include "kernels/sequence/sequence.h"
@@ -33,14 +35,14 @@ class GpuTest : public ::testing::Test {
 };
 
 /// Output, final state and gradients of a fixed functional of both, on the CPU in fp64.
-std::vector<at::Tensor> evaluate(const std::vector<at::Tensor>& inputs) {
+template <class Scan>
+std::vector<at::Tensor> evaluate(const Scan& run, const std::vector<at::Tensor>& inputs) {
   std::vector<at::Tensor> leaves, defined;
   for (const at::Tensor& input : inputs) {
     leaves.push_back(input.defined() ? input.detach().requires_grad_() : input);
     if (input.defined()) defined.push_back(leaves.back());
   }
-  const kernels::Scan scan =
-      kernels::gated_delta_rule(leaves[0], leaves[1], leaves[2], leaves[3], leaves[4], {.initial_state = leaves[5]});
+  const kernels::Scan scan = run(leaves);
   const auto weighted = [](const at::Tensor& x) {
     const at::Tensor weights = at::arange(x.numel(), at::kDouble).mul_(0.37).cos_().view(x.sizes());
     return (x.to(at::kDouble) * weights.to(x.device())).sum();
@@ -52,28 +54,65 @@ std::vector<at::Tensor> evaluate(const std::vector<at::Tensor>& inputs) {
   return out;
 }
 
+/// In fp32 on the device, and in fp64 on the CPU.
+template <class Scan>
+void expect_scan_agreement(const Scan& run, std::vector<at::Tensor> inputs, at::Device device) {
+  std::vector<at::Tensor> on_gpu;
+  for (at::Tensor& x : inputs) {
+    if (x.defined()) x = x.to(at::kFloat).to(at::kDouble);
+    on_gpu.push_back(x.defined() ? x.to(device, at::kFloat) : x);
+  }
+  const std::vector<at::Tensor> expected = evaluate(run, inputs), actual = evaluate(run, on_gpu);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_LE((actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>(), 2e-6) << i;
+}
+
 TEST_F(GpuTest, TheDeltaRuleRunsInPlaitsKernelAndAgreesWithTheCpu) {
+  const auto run = [](const std::vector<at::Tensor>& x) {
+    if (x[0].is_cuda()) EXPECT_EQ(kernels::gated_delta_rule_path(x[1], x[2], x[3]), "plait's CUDA kernel");
+    return kernels::gated_delta_rule(x[0], x[1], x[2], x[3], x[4], {.initial_state = x[5]});
+  };
   for (const auto& [K, V] : {std::pair{64, 64}, {32, 128}, {8, 16}, {40, 33}}) {
     for (const bool gated : {false, true}) {
       SCOPED_TRACE(::testing::Message() << "K " << K << " V " << V << " gated " << gated);
       at::manual_seed(5);
       const auto unit = [](const at::Tensor& x) { return x / x.norm(2, -1, true); };
       const at::Tensor g = gated ? -at::rand({3, 70, 2}, at::kDouble) : at::Tensor();
-      std::vector<at::Tensor> inputs = {
-          unit(at::randn({3, 70, 2, K}, at::kDouble)), unit(at::randn({3, 70, 2, K}, at::kDouble)),
-          at::randn({3, 70, 2, V}, at::kDouble),       g,
-          at::rand({3, 70, 2}, at::kDouble),           at::randn({3, 2, K, V}, at::kDouble)};
-      std::vector<at::Tensor> on_gpu;
-      for (at::Tensor& x : inputs) {
-        if (x.defined()) x = x.to(at::kFloat).to(at::kDouble);
-        on_gpu.push_back(x.defined() ? x.to(device, at::kFloat) : x);
-      }
-      ASSERT_EQ(kernels::gated_delta_rule_path(on_gpu[1], on_gpu[2], on_gpu[3]), "plait's CUDA kernel");
-      const auto expected = evaluate(inputs), actual = evaluate(on_gpu);
-      for (std::size_t i = 0; i < expected.size(); ++i)
-        EXPECT_LE((actual[i] - expected[i]).norm().item<double>() / expected[i].norm().item<double>(), 2e-6) << i;
+      expect_scan_agreement(run,
+                            {unit(at::randn({3, 70, 2, K}, at::kDouble)), unit(at::randn({3, 70, 2, K}, at::kDouble)),
+                             at::randn({3, 70, 2, V}, at::kDouble), g, at::rand({3, 70, 2}, at::kDouble),
+                             at::randn({3, 2, K, V}, at::kDouble)},
+                            device);
     }
   }
+}
+
+TEST_F(GpuTest, LinearAttentionRunsInPlaitsKernelAndAgreesWithTheCpu) {
+  const auto run = [](const std::vector<at::Tensor>& x) {
+    if (x[0].is_cuda()) EXPECT_EQ(kernels::linear_attention_path(x[1], x[2]), "plait's CUDA kernel");
+    return kernels::linear_attention(x[0], x[1], x[2], x[3], {.initial_state = x[4]});
+  };
+  for (const auto& [K, V] : {std::pair{64, 64}, {32, 128}, {8, 16}, {40, 33}}) {
+    at::manual_seed(5);
+    for (const at::Tensor& g :
+         {at::Tensor(), -at::rand({3, 70, 2}, at::kDouble), -at::rand({3, 70, 2, K}, at::kDouble)}) {
+      SCOPED_TRACE(::testing::Message() << "K " << K << " V " << V << " gate axes " << (g.defined() ? g.dim() : 0));
+      expect_scan_agreement(run,
+                            {at::randn({3, 70, 2, K}, at::kDouble), at::randn({3, 70, 2, K}, at::kDouble),
+                             at::randn({3, 70, 2, V}, at::kDouble), g, at::randn({3, 2, K, V}, at::kDouble)},
+                            device);
+    }
+  }
+}
+
+TEST_F(GpuTest, LinearAttentionAboveTheKernelsHeadDimsGoesThroughATen) {
+  const auto values = [&](std::int64_t width) {
+    return at::ones({1, 20, 1, width}, at::TensorOptions(at::kFloat).device(device));
+  };
+  EXPECT_EQ(kernels::linear_attention_path(values(130), values(16)),
+            "chunks through ATen: the head dims are 130 and 16, above 128");
+  const at::Tensor last = kernels::linear_attention(values(130), values(130), values(16), {}, {.scale = 1.0}).output;
+  EXPECT_EQ(last.select(1, 19).min().item<float>(), 20 * 130);
 }
 
 using Function = std::function<at::Tensor(const std::vector<at::Tensor>&)>;
@@ -441,6 +480,20 @@ TEST_F(GpuTest, StepsLaunchedAsGraphsTrainAsTheSameStepsByOperations) {
   const std::vector<double> graphs = losses(true), operations = losses(false);
   EXPECT_EQ(graphs, operations);
   for (std::size_t m = 0; m < 3; ++m) EXPECT_LT(graphs[graphs.size() - 3 + m], 0.9 * graphs[m]);
+}
+
+TEST_F(GpuTest, EveryMixerOfLinearAttentionTrainsInPlaitsKernel) {
+  const OneLoad task("mqar", {.pairs = 2, .length = 16});
+  for (const char* layout : {"R*", "L*", "H*", "M*", "X*"}) {
+    SCOPED_TRACE(layout);
+    TrainingPlan plan;
+    plan.steps = 20;
+    const std::vector<Member> members = {{tiny_model(layout, task), 1e-2, 0}};
+    Trainer trainer(members, plan, task, device);
+    for (std::int64_t step = 0; step < plan.steps; ++step) trainer.step(step);
+    EXPECT_TRUE(trainer.read()[0].alive);
+    EXPECT_THAT(trainer.notes(), ::testing::ElementsAre("linear attention: plait's CUDA kernel"));
+  }
 }
 
 TEST_F(GpuTest, AMemberThatDivergesInAGraphLeavesTheOthersAlone) {

@@ -33,6 +33,10 @@ class GlaLayer : public MixerLayer {
     return output_(scan.output, x);
   }
 
+  std::string scan_path(const at::TensorOptions& options) const override {
+    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim, options);
+  }
+
  private:
   spec::Gla mixer_;
   ConvolvedProjection q_, k_, v_;

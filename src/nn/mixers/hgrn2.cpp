@@ -29,6 +29,10 @@ class Hgrn2Layer : public MixerLayer {
     return project(kernels::rms_norm(merge_heads(scan.output, x.size(0)), norm_, kNormEps), o_);
   }
 
+  std::string scan_path(const at::TensorOptions& options) const override {
+    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim, options);
+  }
+
  private:
   spec::Hgrn2 mixer_;
   ConvolvedProjection q_, f_, i_;

@@ -1,5 +1,7 @@
 #include "src/nn/mixers/linear_parts.h"
 
+#include "kernels/linear_attention/linear_attention.h"
+
 namespace plait::nn {
 
 ConvolvedProjection::ConvolvedProjection(WeightFactory& weights, const std::string& name, std::int64_t out,
@@ -30,6 +32,11 @@ at::Tensor NormedOutput::operator()(const at::Tensor& output, const at::Tensor& 
                                                               eps_, kernels::GateActivation::swish)
                                             : head_norm(output, norm_, eps_);
   return projected(merge_heads(normed, x.size(0)));
+}
+
+std::string linear_attention_scan_path(std::int64_t key_dim, std::int64_t value_dim, const at::TensorOptions& options) {
+  return "linear attention: " + kernels::linear_attention_path(at::empty({1, 1, 1, key_dim}, options),
+                                                               at::empty({1, 1, 1, value_dim}, options));
 }
 
 }  // namespace plait::nn

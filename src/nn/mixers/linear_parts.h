@@ -46,4 +46,7 @@ class NormedOutput {
   kernels::JoinedWeights o_;
 };
 
+/// The scan_path of a layer whose scan is linear attention.
+std::string linear_attention_scan_path(std::int64_t key_dim, std::int64_t value_dim, const at::TensorOptions& options);
+
 }  // namespace plait::nn

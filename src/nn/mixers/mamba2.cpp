@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "kernels/linear_attention/linear_attention.h"
-#include "src/nn/layer.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 namespace {
@@ -47,6 +47,10 @@ class Mamba2Layer : public MixerLayer {
     const at::Tensor skip = d_.view({x.size(0), 1, 1, mixer_.heads, 1}) * values.unflatten(0, {x.size(0), -1});
     const at::Tensor y = (scan.output.unflatten(0, {x.size(0), -1}) + skip).to(type).flatten(-2);
     return project(group_norm(y * at::silu(parts[0])), out_);
+  }
+
+  std::string scan_path(const at::TensorOptions& options) const override {
+    return linear_attention_scan_path(mixer_.state_dim, mixer_.head_dim, options);
   }
 
  private:

@@ -1,6 +1,6 @@
 #include "kernels/mlstm/mlstm.h"
 
-#include "src/nn/layer.h"
+#include "src/nn/mixers/linear_parts.h"
 
 namespace plait::nn {
 namespace {
@@ -53,6 +53,11 @@ class MLstmLayer : public MixerLayer {
         merge_heads(at::layer_norm(in_full_precision(scan.output), {mixer_.value_head_dim}, {}, {}, eps_), x.size(0));
     const at::Tensor weighted = (normed * beside_tokens(norm_)).to(type);
     return project(at::sigmoid(project(x, o_gate_)) * weighted, out_);
+  }
+
+  /// Linear attention in fp32, the normaliser one more value.
+  std::string scan_path(const at::TensorOptions& options) const override {
+    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim + 1, options.dtype(at::kFloat));
   }
 
  private:

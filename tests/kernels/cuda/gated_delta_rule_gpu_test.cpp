@@ -1,25 +1,15 @@
-#include <cuda_runtime.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <map>
-#include <memory>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "kernels/gated_delta_rule/gated_delta_rule_cuda.h"
+#include "tests/kernels/cuda/harness.h"
 
-/// The CUDA kernels against the recurrence in fp64 on the CPU, whose reverse pass is written out by hand. What is
-/// allowed is twice the error of the same recurrence in the kernel's own precision.
+namespace plait::kernels::gpu_test {
 namespace {
-
-using Numbers = std::vector<double>;
 
 enum class Gate { none, mild, strong, extreme, zero };
 enum class Keys { random, alike, equal, some_zero };
@@ -36,45 +26,15 @@ struct Case {
   std::string text() const {
     static constexpr const char* gates[] = {"none", "mild", "strong", "extreme", "zero"};
     static constexpr const char* key_names[] = {"random", "alike", "equal", "some zero"};
-    return std::string(data_type == PLAIT_BFLOAT16 ? "bf16" : "fp32") + " N" + std::to_string(sequences) + " T" +
-           std::to_string(tokens) + " H" + std::to_string(heads) + " K" + std::to_string(key_dim) + " V" +
-           std::to_string(value_dim) + " gate " + gates[static_cast<int>(gate)] + " keys " +
-           key_names[static_cast<int>(keys)] + " beta<=" + std::to_string(largest_beta).substr(0, 3) +
-           (initial_state ? " S0" : "") + (d_final_state ? " dST" : "") +
-           (gate_type == PLAIT_BFLOAT16 ? " bf16 gates" : "");
+    return std::string(name_of(data_type)) + " N" + std::to_string(sequences) + " T" + std::to_string(tokens) + " H" +
+           std::to_string(heads) + " K" + std::to_string(key_dim) + " V" + std::to_string(value_dim) + " gate " +
+           gates[static_cast<int>(gate)] + " keys " + key_names[static_cast<int>(keys)] +
+           " beta<=" + std::to_string(largest_beta).substr(0, 3) + (initial_state ? " S0" : "") +
+           (d_final_state ? " dST" : "") + (gate_type == PLAIT_BFLOAT16 ? " bf16 gates" : "");
   }
 };
 
-float to_bf16(float x) {
-  std::uint32_t bits;
-  std::memcpy(&bits, &x, 4);
-  bits += 0x7fffu + ((bits >> 16) & 1u);
-  bits &= 0xffff0000u;
-  std::memcpy(&x, &bits, 4);
-  return x;
-}
-
-double rounded(double x, PlaitDataType type) {
-  return type == PLAIT_BFLOAT16 ? to_bf16(static_cast<float>(x)) : static_cast<double>(static_cast<float>(x));
-}
-
-struct Exact {
-  using Real = double;
-  static double round(double x) { return x; }
-};
-struct Float32 {
-  using Real = float;
-  static float round(float x) { return x; }
-};
-/// As tensor operations on bf16 make it: operands and results of every product in bf16, sums and the state in fp32.
-struct Bfloat16 {
-  using Real = float;
-  static float round(float x) { return to_bf16(x); }
-};
-
-/// By tensor: inputs q k v g beta S0 dO dST; results o ST dq dk dv dg dbeta dS0. Layouts of the C interface.
-using Tensors = std::map<std::string, Numbers>;
-
+/// Inputs q k v g beta S0 dO dST; results o ST dq dk dv dg dbeta dS0. Layouts of the C interface.
 template <class Precision>
 void run_head(const Case& c, const Tensors& in, Tensors& out, double scale, int n, int h) {
   using Real = typename Precision::Real;
@@ -192,16 +152,7 @@ Tensors recurrence(const Case& c, const Tensors& in, double scale) {
   Tensors out{{"o", Numbers(s.values)},    {"ST", Numbers(s.state)},  {"dq", Numbers(s.keys)},
               {"dk", Numbers(s.keys)},     {"dv", Numbers(s.values)}, {"dg", Numbers(s.gates)},
               {"dbeta", Numbers(s.gates)}, {"dS0", Numbers(s.state)}};
-  std::atomic<int> next = 0;
-  std::vector<std::jthread> workers;
-  const int heads = c.sequences * c.heads;
-  const int count = std::min<int>(heads, static_cast<int>(std::max(1u, std::thread::hardware_concurrency())));
-  for (int w = 0; w < count; ++w) {
-    workers.emplace_back([&] {
-      for (int i = next++; i < heads; i = next++) run_head<Precision>(c, in, out, scale, i / c.heads, i % c.heads);
-    });
-  }
-  workers.clear();
+  for_heads(c.sequences, c.heads, [&](int n, int h) { run_head<Precision>(c, in, out, scale, n, h); });
   return out;
 }
 
@@ -251,94 +202,11 @@ Tensors make_inputs(const Case& c, unsigned seed) {
   return in;
 }
 
-/// Device memory between two bands of a pattern that nothing may write.
-class Buffer {
- public:
-  static constexpr std::size_t kBand = 4096;
-  explicit Buffer(std::size_t bytes) : bytes_(bytes) {
-    EXPECT_EQ(cudaMalloc(&memory_, bytes + 2 * kBand), cudaSuccess);
-    cudaMemset(memory_, 0xab, bytes + 2 * kBand);
-    cudaMemset(data(), 0xff, bytes);  // NaN in bf16 and fp32
-  }
-  ~Buffer() { cudaFree(memory_); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  unsigned char* data() const { return static_cast<unsigned char*>(memory_) + kBand; }
-  std::vector<unsigned char> bytes() const {
-    std::vector<unsigned char> host(bytes_);
-    EXPECT_EQ(cudaMemcpy(host.data(), data(), bytes_, cudaMemcpyDeviceToHost), cudaSuccess);
-    return host;
-  }
-  bool bands_are_whole() const {
-    std::vector<unsigned char> band(2 * kBand);
-    cudaMemcpy(band.data(), memory_, kBand, cudaMemcpyDeviceToHost);
-    cudaMemcpy(band.data() + kBand, data() + bytes_, kBand, cudaMemcpyDeviceToHost);
-    return std::all_of(band.begin(), band.end(), [](unsigned char x) { return x == 0xab; });
-  }
-
- private:
-  std::size_t bytes_;
-  void* memory_ = nullptr;
-};
-
-std::size_t size_of(PlaitDataType type) { return type == PLAIT_BFLOAT16 ? 2 : 4; }
-
-void upload(const Numbers& x, PlaitDataType type, Buffer& to) {
-  std::vector<unsigned char> bytes(x.size() * size_of(type));
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    const float value = static_cast<float>(x[i]);
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    const std::uint16_t half = static_cast<std::uint16_t>(bits >> 16);
-    if (type == PLAIT_BFLOAT16) {
-      std::memcpy(&bytes[2 * i], &half, 2);
-    } else {
-      std::memcpy(&bytes[4 * i], &bits, 4);
-    }
-  }
-  ASSERT_EQ(cudaMemcpy(to.data(), bytes.data(), bytes.size(), cudaMemcpyHostToDevice), cudaSuccess);
-}
-
-Numbers numbers(const std::vector<unsigned char>& bytes, PlaitDataType type) {
-  Numbers x(bytes.size() / size_of(type));
-  for (std::size_t i = 0; i < x.size(); ++i) {
-    std::uint32_t bits = 0;
-    float value;
-    if (type == PLAIT_BFLOAT16) {
-      std::uint16_t half;
-      std::memcpy(&half, &bytes[2 * i], 2);
-      bits = static_cast<std::uint32_t>(half) << 16;
-    } else {
-      std::memcpy(&bits, &bytes[4 * i], 4);
-    }
-    std::memcpy(&value, &bits, 4);
-    x[i] = value;
-  }
-  return x;
-}
-
-double distance(const Numbers& a, const Numbers& b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return std::sqrt(sum);
-}
-double norm(const Numbers& a) { return distance(a, Numbers(a.size())); }
-
-using Bytes = std::map<std::string, std::vector<unsigned char>>;
-
 /// One forward and one backward pass into fresh poisoned buffers.
 Bytes run_kernels(const Case& c, const Tensors& in, double scale) {
   const Sizes s(c);
-  std::map<std::string, std::unique_ptr<Buffer>> buffers;
-  const auto input = [&](const char* name, PlaitDataType type) -> unsigned char* {
-    buffers[name] = std::make_unique<Buffer>(in.at(name).size() * size_of(type));
-    upload(in.at(name), type, *buffers[name]);
-    return buffers[name]->data();
-  };
-  const auto output = [&](const char* name, std::size_t count, PlaitDataType type) -> unsigned char* {
-    buffers[name] = std::make_unique<Buffer>(count * size_of(type));
-    return buffers[name]->data();
-  };
+  Arguments on_gpu;
+  const auto input = [&](const char* name, PlaitDataType type) { return on_gpu.input(name, in.at(name), type); };
   const bool gated = c.gate != Gate::none;
   PlaitGatedDeltaRule p{};
   p.sequences = c.sequences, p.tokens = c.tokens, p.heads = c.heads, p.key_dim = c.key_dim, p.value_dim = c.value_dim;
@@ -346,39 +214,29 @@ Bytes run_kernels(const Case& c, const Tensors& in, double scale) {
   p.q = input("q", c.data_type), p.k = input("k", c.data_type), p.v = input("v", c.data_type);
   p.g = gated ? input("g", c.gate_type) : nullptr;
   p.beta = input("beta", c.gate_type);
-  p.initial_state = c.initial_state ? reinterpret_cast<float*>(input("S0", PLAIT_FLOAT32)) : nullptr;
-  p.output = output("o", s.values, c.data_type);
-  p.final_state = reinterpret_cast<float*>(output("ST", s.state, PLAIT_FLOAT32));
+  p.initial_state = c.initial_state ? on_gpu.input_fp32("S0", in.at("S0")) : nullptr;
+  p.output = on_gpu.output("o", s.values, c.data_type);
+  p.final_state = on_gpu.output_fp32("ST", s.state);
   const std::int64_t workspace_bytes = plait_gated_delta_rule_workspace_bytes(&p);
   EXPECT_GE(workspace_bytes, 0);
   Buffer workspace(static_cast<std::size_t>(workspace_bytes));
   p.workspace = workspace.data();
   p.d_output = input("dO", c.data_type);
-  p.d_final_state = c.d_final_state ? reinterpret_cast<float*>(input("dST", PLAIT_FLOAT32)) : nullptr;
-  p.d_q = output("dq", s.keys, c.data_type), p.d_k = output("dk", s.keys, c.data_type);
-  p.d_v = output("dv", s.values, c.data_type);
-  p.d_g = gated ? output("dg", s.gates, c.gate_type) : nullptr;
-  p.d_beta = output("dbeta", s.gates, c.gate_type);
-  p.d_initial_state = reinterpret_cast<float*>(output("dS0", s.state, PLAIT_FLOAT32));
+  p.d_final_state = c.d_final_state ? on_gpu.input_fp32("dST", in.at("dST")) : nullptr;
+  p.d_q = on_gpu.output("dq", s.keys, c.data_type), p.d_k = on_gpu.output("dk", s.keys, c.data_type);
+  p.d_v = on_gpu.output("dv", s.values, c.data_type);
+  p.d_g = gated ? on_gpu.output("dg", s.gates, c.gate_type) : nullptr;
+  p.d_beta = on_gpu.output("dbeta", s.gates, c.gate_type);
+  p.d_initial_state = on_gpu.output_fp32("dS0", s.state);
 
   char message[256] = "";
   EXPECT_EQ(plait_gated_delta_rule_forward(&p, nullptr, message, sizeof message), 0) << message;
   EXPECT_EQ(plait_gated_delta_rule_backward(&p, nullptr, message, sizeof message), 0) << message;
-  EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess) << cudaGetErrorString(cudaGetLastError());
-  Bytes results;
   EXPECT_TRUE(workspace.bands_are_whole()) << "workspace";
-  for (const auto& [name, buffer] : buffers) {
-    EXPECT_TRUE(buffer->bands_are_whole()) << name;
-    if (!in.contains(name)) results[name] = buffer->bytes();
-  }
-  return results;
+  return on_gpu.results();
 }
 
-/// By type and tensor, the worst (error of the kernel) / (error of the plain implementation) and its case.
-std::map<std::string, std::pair<double, std::string>>& worst() {
-  static std::map<std::string, std::pair<double, std::string>> table;
-  return table;
-}
+Worst worst;
 
 void check(const Case& c) {
   SCOPED_TRACE(c.text());
@@ -387,39 +245,13 @@ void check(const Case& c) {
   const Tensors exact = recurrence<Exact>(c, in, scale);
   const Tensors plain =
       c.data_type == PLAIT_BFLOAT16 ? recurrence<Bfloat16>(c, in, scale) : recurrence<Float32>(c, in, scale);
-  const Bytes kernel = run_kernels(c, in, scale);
-  const Bytes again = run_kernels(c, in, scale);
-  for (const auto& [name, bytes] : kernel) {
-    EXPECT_TRUE(bytes == again.at(name)) << name << " changes from run to run";
-    const bool gate = name == "dg" || name == "dbeta";
-    const bool state = name == "ST" || name == "dS0";
-    const Numbers ours = numbers(bytes, gate ? c.gate_type : state ? PLAIT_FLOAT32 : c.data_type);
-    if (ours.empty()) continue;
-    const bool finite = std::all_of(ours.begin(), ours.end(), [](double x) { return std::isfinite(x); });
-    ASSERT_TRUE(finite) << name << " is not finite everywhere";
-    const double error = distance(ours, exact.at(name));
-    // Where the true value vanishes (a gate of -60), a difference of terms of size q.dq keeps their rounding.
-    double smallest = 1e-30;
-    if (name == "dg") {
-      const std::size_t K = static_cast<std::size_t>(c.key_dim);
-      Numbers terms(ours.size());
-      for (std::size_t t = 0; t < terms.size(); ++t) {
-        double a = 0, b = 0;
-        for (std::size_t i = 0; i < K; ++i) {
-          a += in.at("q")[t * K + i] * exact.at("dq")[t * K + i];
-          b += in.at("k")[t * K + i] * exact.at("dk")[t * K + i];
-        }
-        terms[t] = std::abs(a) + std::abs(b);
-      }
-      smallest = (c.data_type == PLAIT_BFLOAT16 ? 0x1p-8 : 0x1p-20) * norm(terms);
-    }
-    const double allowed = std::max(2 * distance(plain.at(name), exact.at(name)), smallest);
-    const double size = std::max(norm(exact.at(name)), 1e-30);
-    EXPECT_LE(error, allowed) << name << ": relative error " << error / size << ", allowed " << allowed / size;
-    auto& entry = worst()[std::string(c.data_type == PLAIT_BFLOAT16 ? "bf16 " : "fp32 ") + name];
-    if (error / allowed >= entry.first)
-      entry = {error / allowed, c.text() + ", relative error " + std::to_string(error / size)};
-  }
+  const auto type_of = [&](const std::string& name) {
+    if (name == "dg" || name == "dbeta") return c.gate_type;
+    return name == "ST" || name == "dS0" ? PLAIT_FLOAT32 : c.data_type;
+  };
+  const double smallest_dg = smallest_gate_error(in, exact, static_cast<std::size_t>(c.key_dim), c.data_type);
+  const Bytes kernel = run_kernels(c, in, scale), again = run_kernels(c, in, scale);
+  compare(kernel, again, {c.text(), c.data_type, type_of, exact, plain, smallest_dg}, worst);
 }
 
 class GatedDeltaRuleOnGpu : public testing::TestWithParam<PlaitDataType> {
@@ -433,12 +265,7 @@ class GatedDeltaRuleOnGpu : public testing::TestWithParam<PlaitDataType> {
     c.data_type = GetParam();
     return c;
   }
-  static void TearDownTestSuite() {
-    for (const auto& [name, entry] : worst()) {
-      std::printf("  %-10s worst error %.2f of what is allowed: %s\n", name.c_str(), entry.first, entry.second.c_str());
-    }
-    worst().clear();
-  }
+  static void TearDownTestSuite() { worst.print(); }
 };
 
 TEST_P(GatedDeltaRuleOnGpu, AgreesForEveryHeadDim) {
@@ -545,3 +372,4 @@ TEST(GatedDeltaRuleCuda, SaysWhichDeviceOrWhyNone) {
 }
 
 }  // namespace
+}  // namespace plait::kernels::gpu_test

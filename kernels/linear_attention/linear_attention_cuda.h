@@ -1,0 +1,56 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/common/cuda_types.h"
+
+/// Gated linear attention with no gate, one a head and token, or one a key channel, on NVIDIA GPUs of compute
+/// capability 8.0 and above: part of the C interface of libplait_cuda.so. Nothing here needs torch, or CUDA's headers.
+extern "C" {
+
+/// Pointers are device memory, aligned to 16 bytes, dense and row-major in the given shape. No output may overlap an
+/// input or another output. N sequences (population x batch), T >= 0 tokens, H heads, K and V of 32, 64 or 128, G
+/// numbers a gate.
+struct PlaitLinearAttention {
+  std::int64_t sequences, tokens, heads, key_dim, value_dim;  ///< N, T, H, K, V
+  std::int64_t gate_dim;                                      ///< G: 1 or K; not read without g
+  PlaitDataType data_type;                                    ///< of q, k, v, output and their gradients
+  PlaitDataType gate_type;                                    ///< of g and d_g; fp32 where G is K
+  float scale;                                                ///< factor on q, usually K^(-1/2)
+
+  const void* q;               ///< [N, T, H, K]
+  const void* k;               ///< [N, T, H, K]
+  const void* v;               ///< [N, T, H, V]
+  const void* g;               ///< [N, T, H, G], log decay, never above 0; null is no decay
+  const float* initial_state;  ///< [N, H, K, V]; null is zero
+
+  void* output;        ///< [N, T, H, V]; forward only
+  float* final_state;  ///< [N, H, K, V]; forward only, may be null
+
+  /// Written by the forward pass, read by the backward pass of the same arguments: states inside the sequence. As many
+  /// bytes as plait_linear_attention_workspace_bytes says; null in a forward pass that no backward pass follows.
+  void* workspace;
+
+  /// Of the backward pass only.
+  const void* d_output;        ///< [N, T, H, V]
+  const float* d_final_state;  ///< [N, H, K, V]; null is zero
+  void* d_q;                   ///< [N, T, H, K]
+  void* d_k;                   ///< [N, T, H, K]
+  void* d_v;                   ///< [N, T, H, V]
+  void* d_g;                   ///< [N, T, H, G]; null where it is not wanted, and without g
+  float* d_initial_state;      ///< [N, H, K, V]; may be null
+};
+
+/// 0 when the sequence is short; -1 for arguments that the passes refuse.
+std::int64_t plait_linear_attention_workspace_bytes(const PlaitLinearAttention* arguments);
+
+/// Enqueue one kernel on the stream of the current device and return without waiting; nothing is allocated, so they may
+/// be captured in a graph. Results do not change from run to run. Return 0, or 1 after writing to `message` (of
+/// message_bytes, ended by a zero) what was refused and what is allowed, or which CUDA call failed and why.
+int plait_linear_attention_forward(const PlaitLinearAttention* arguments, CUstream_st* stream, char* message,
+                                   std::size_t message_bytes);
+int plait_linear_attention_backward(const PlaitLinearAttention* arguments, CUstream_st* stream, char* message,
+                                    std::size_t message_bytes);
+
+}  // extern "C"
