@@ -69,7 +69,9 @@ void expect_scan_agreement(const Scan& run, std::vector<at::Tensor> inputs, at::
 
 TEST_F(GpuTest, TheDeltaRuleRunsInPlaitsKernelAndAgreesWithTheCpu) {
   const auto run = [](const std::vector<at::Tensor>& x) {
-    if (x[0].is_cuda()) EXPECT_EQ(kernels::gated_delta_rule_path(x[1], x[2], x[3]), "plait's CUDA kernel");
+    if (x[0].is_cuda()) {
+      EXPECT_EQ(kernels::gated_delta_rule_path(x[1], x[2], x[3]), "plait's CUDA kernel");
+    }
     return kernels::gated_delta_rule(x[0], x[1], x[2], x[3], x[4], {.initial_state = x[5]});
   };
   for (const auto& [K, V] : {std::pair{64, 64}, {32, 128}, {8, 16}, {40, 33}}) {
@@ -89,7 +91,9 @@ TEST_F(GpuTest, TheDeltaRuleRunsInPlaitsKernelAndAgreesWithTheCpu) {
 
 TEST_F(GpuTest, LinearAttentionRunsInPlaitsKernelAndAgreesWithTheCpu) {
   const auto run = [](const std::vector<at::Tensor>& x) {
-    if (x[0].is_cuda()) EXPECT_EQ(kernels::linear_attention_path(x[1], x[2]), "plait's CUDA kernel");
+    if (x[0].is_cuda()) {
+      EXPECT_EQ(kernels::linear_attention_path(x[1], x[2]), "plait's CUDA kernel");
+    }
     return kernels::linear_attention(x[0], x[1], x[2], x[3], {.initial_state = x[4]});
   };
   for (const auto& [K, V] : {std::pair{64, 64}, {32, 128}, {8, 16}, {40, 33}}) {
