@@ -1,4 +1,5 @@
 #include "kernels/adamw/adamw_cuda.h"
+#include "kernels/common/block.cuh"
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.cuh"
 
@@ -6,17 +7,6 @@ namespace plait::kernels::cuda {
 namespace {
 
 constexpr int kThreads = 256, kNormThreads = 1024;
-
-template <int kCount>
-__device__ float sum_over_block(float x) {
-  __shared__ float sums[kCount];
-  sums[threadIdx.x] = x;
-  for (unsigned half = kCount / 2; half > 0; half /= 2) {
-    __syncthreads();
-    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
-  }
-  return sums[0];  // in thread 0
-}
 
 /// A block is a run.
 __global__ void __launch_bounds__(kThreads) take_gradients(PlaitTakeGradients p) {
@@ -30,7 +20,7 @@ __global__ void __launch_bounds__(kThreads) take_gradients(PlaitTakeGradients p)
     p.to[to + i] = x;
     sum += x * x;
   }
-  sum = sum_over_block<kThreads>(sum);
+  sum = sum_over_threads<kThreads>(sum);
   if (threadIdx.x == 0) p.squares[blockIdx.x] = sum;
 }
 
@@ -40,7 +30,7 @@ __global__ void __launch_bounds__(kNormThreads) member_norms(PlaitMemberNorms p)
   float sum = 0.0f;
 #pragma unroll 4
   for (std::int64_t i = threadIdx.x; i < p.most; i += kNormThreads) sum += runs[i] >= 0 ? p.squares[runs[i]] : 0.0f;
-  sum = sum_over_block<kNormThreads>(sum);
+  sum = sum_over_threads<kNormThreads>(sum);
   if (threadIdx.x == 0) p.norms[blockIdx.x] = sqrtf(sum);
 }
 

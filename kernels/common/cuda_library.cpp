@@ -26,9 +26,11 @@ CudaLibrary load() {
   };
   decltype(&plait_cuda_device) device = nullptr;
   find(device, "plait_cuda_device");
+  find(out.gated_delta_rule_check, "plait_gated_delta_rule_check");
   find(out.gated_delta_rule_workspace_bytes, "plait_gated_delta_rule_workspace_bytes");
   find(out.gated_delta_rule_forward, "plait_gated_delta_rule_forward");
   find(out.gated_delta_rule_backward, "plait_gated_delta_rule_backward");
+  find(out.linear_attention_check, "plait_linear_attention_check");
   find(out.linear_attention_workspace_bytes, "plait_linear_attention_workspace_bytes");
   find(out.linear_attention_forward, "plait_linear_attention_forward");
   find(out.linear_attention_backward, "plait_linear_attention_backward");

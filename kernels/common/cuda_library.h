@@ -16,9 +16,11 @@ namespace plait::kernels {
 
 /// plait's own CUDA kernels: libplait_cuda.so, which stands beside the library that this code is in.
 struct CudaLibrary {
+  decltype(&plait_gated_delta_rule_check) gated_delta_rule_check = nullptr;
   decltype(&plait_gated_delta_rule_workspace_bytes) gated_delta_rule_workspace_bytes = nullptr;
   decltype(&plait_gated_delta_rule_forward) gated_delta_rule_forward = nullptr;
   decltype(&plait_gated_delta_rule_backward) gated_delta_rule_backward = nullptr;
+  decltype(&plait_linear_attention_check) linear_attention_check = nullptr;
   decltype(&plait_linear_attention_workspace_bytes) linear_attention_workspace_bytes = nullptr;
   decltype(&plait_linear_attention_forward) linear_attention_forward = nullptr;
   decltype(&plait_linear_attention_backward) linear_attention_backward = nullptr;

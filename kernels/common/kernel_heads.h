@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -13,8 +14,10 @@ inline constexpr std::int64_t kWidestHead = 128;
 
 inline std::int64_t kernel_width(std::int64_t width) { return width <= 32 ? 32 : width <= 64 ? 64 : kWidestHead; }
 
-/// Why the kernels do not take keys and values like these, in words; empty when they do.
-inline std::string head_dims_refusal(const at::Tensor& k, const at::Tensor& v) {
+/// Why a recurrence's kernels do not take keys and values like these, in words; empty when they do. `check` is its C
+/// function that says whether the GPU has what they need, `arguments` what that reads besides sizes and types.
+template <class Check, class Arguments>
+std::string kernel_refusal(const at::Tensor& k, const at::Tensor& v, Check check, Arguments arguments) {
   if (!k.is_cuda()) return "the tensors are on the " + k.device().str();
   if (!has_kernel_type(k))
     return std::string("the dtype is ") + c10::toString(k.scalar_type()) + ", not Float or BFloat16";
@@ -22,7 +25,13 @@ inline std::string head_dims_refusal(const at::Tensor& k, const at::Tensor& v) {
     return "the head dims are " + std::to_string(k.size(3)) + " and " + std::to_string(v.size(3)) + ", above " +
            std::to_string(kWidestHead);
   }
-  return cuda_library().missing;
+  if (!cuda_library().missing.empty()) return cuda_library().missing;
+  arguments.key_dim = kernel_width(k.size(3));
+  arguments.value_dim = kernel_width(v.size(3));
+  arguments.data_type = data_type_of(k);
+  arguments.gate_type = PLAIT_FLOAT32;
+  std::array<char, 256> message{};
+  return check(&arguments, message.data(), message.size()) == 0 ? "" : message.data();
 }
 
 /// The last axes filled up with zeros: one of keys or values, or the two of a state.

@@ -29,10 +29,8 @@ struct Message {
   }
 };
 
-/// Launches a kernel of one parameter with dynamic shared memory, or says why not.
-template <class Parameters>
-int launch(void (*kernel)(Parameters), const char* name, dim3 blocks, int threads, int shared_bytes,
-           const Parameters& parameters, cudaStream_t stream, const Message& message) {
+/// Whether the current device has the shared memory that a block of `name` takes.
+inline int check_shared_memory(const char* name, int shared_bytes, const Message& message) {
   int device = 0, available = 0;
   if (const cudaError_t e = cudaGetDevice(&device)) return message.failed("cudaGetDevice", e);
   if (const cudaError_t e = cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device)) {
@@ -42,6 +40,14 @@ int launch(void (*kernel)(Parameters), const char* name, dim3 blocks, int thread
     return message.say("%s needs %d bytes of shared memory a block for these head dims; this GPU has %d", name,
                        shared_bytes, available);
   }
+  return 0;
+}
+
+/// Launches a kernel of one parameter with dynamic shared memory, or says why not.
+template <class Parameters>
+int launch(void (*kernel)(Parameters), const char* name, dim3 blocks, int threads, int shared_bytes,
+           const Parameters& parameters, cudaStream_t stream, const Message& message) {
+  if (check_shared_memory(name, shared_bytes, message)) return 1;
   if (const cudaError_t e = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, shared_bytes)) {
     return message.failed("cudaFuncSetAttribute", e);
   }

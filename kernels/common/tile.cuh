@@ -213,6 +213,13 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, bool vali
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0)
                : "memory");
 }
+/// Operands that lie in the order of the lanes, from device memory, by a warp. What a lane copies it also loads.
+template <int kCount, class O>
+__device__ __forceinline__ void copy_lanes(O* to, const O* from) {
+#pragma unroll
+  for (int i = lane_id(); i < kCount * 32 * static_cast<int>(sizeof(O)) / 16; i += 32)
+    copy_async(reinterpret_cast<uint4*>(to) + i, reinterpret_cast<const uint4*>(from) + i, true);
+}
 /// Asks for one cache line of device memory ahead of its load.
 __device__ __forceinline__ void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }

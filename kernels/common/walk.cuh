@@ -14,7 +14,7 @@ inline constexpr int kChunk = 16;
 /// Rows of V that a warp owns: its slice of the state is S^T [16, K].
 inline constexpr int kSlice = 16;
 
-/// Per token of a block's chunks, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few
+/// Per token, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few
 /// digits.
 template <class E>
 struct Gates {
@@ -25,6 +25,11 @@ struct Gates {
   float* decay;                                                         ///< e^G
   float* rest;                                                          ///< e^(G_last - G)
   float* weight;                                                        ///< beta, if there is one
+
+  /// Of the tokens from one on.
+  __device__ __forceinline__ Gates at(int token) const {
+    return {sum + token, decay + token, rest + token, weight ? weight + token : nullptr};
+  }
 };
 
 /// e^x of x in units of Gates::kUnit.
@@ -36,10 +41,13 @@ __device__ __forceinline__ float decay_of(float exponent) {
   return y;
 }
 
-/// Element of an array of either type.
-__device__ __forceinline__ float load_gate(const void* from, PlaitDataType type, std::int64_t index) {
-  if (type == PLAIT_BFLOAT16) return __bfloat162float(static_cast<const Bf16*>(from)[index]);
-  return static_cast<const float*>(from)[index];
+/// Element of an array of either type, as its bits: a conversion would wait for the load. 0 is the number 0.
+__device__ __forceinline__ std::uint32_t load_gate(const void* from, PlaitDataType type, std::int64_t index) {
+  if (type == PLAIT_BFLOAT16) return static_cast<const std::uint16_t*>(from)[index];
+  return static_cast<const std::uint32_t*>(from)[index];
+}
+__device__ __forceinline__ float gate_of(std::uint32_t bits, PlaitDataType type) {
+  return __uint_as_float(type == PLAIT_BFLOAT16 ? bits << 16 : bits);
 }
 __device__ __forceinline__ void store_gate(void* to, PlaitDataType type, std::int64_t index, float value) {
   if (type == PLAIT_BFLOAT16) {
@@ -49,12 +57,12 @@ __device__ __forceinline__ void store_gate(void* to, PlaitDataType type, std::in
   }
 }
 
-/// Turns the raw g (kWeighted: and beta) of a chunk's tokens (first at `token`) into its Gates. By a whole warp.
-template <class E, bool kWeighted = true>
-__device__ __forceinline__ void sum_gates(const Gates<E>& gates, int token, const float* raw_g, const float* raw_beta) {
-  const int lane = lane_id(), t = token + (lane & 15);
+/// Turns the raw g, and beta if there is one, of a chunk's tokens into its Gates. By a whole warp.
+template <class E>
+__device__ __forceinline__ void sum_gates(const Gates<E>& gates, const float* raw_g, const float* raw_beta) {
+  const int lane = lane_id(), t = lane & 15;
   typename Gates<E>::Sum sum = Gates<E>::kUnit * raw_g[t];
-  const float weight = kWeighted ? raw_beta[t] : 1.0f;
+  const float weight = raw_beta ? raw_beta[t] : 1.0f;
 #pragma unroll
   for (int d = 1; d < kChunk; d *= 2) {
     const auto before = __shfl_up_sync(0xffffffffu, sum, d, 16);
@@ -66,7 +74,7 @@ __device__ __forceinline__ void sum_gates(const Gates<E>& gates, int token, cons
     gates.sum[t] = sum;
     gates.decay[t] = decay_of<E>(static_cast<float>(sum));
     gates.rest[t] = decay_of<E>(static_cast<float>(last - sum));
-    if constexpr (kWeighted) gates.weight[t] = weight;
+    if (raw_beta) gates.weight[t] = weight;
   }
   __syncwarp();
 }
@@ -82,8 +90,8 @@ struct Columns {
   float x[4];
   __device__ __forceinline__ float operator[](int i) const { return x[(i & 1) + 2 * (i >> 2)]; }
 };
-__device__ __forceinline__ Columns load_columns(const float* per_token, int token) {
-  const float* from = per_token + token + 2 * (lane_id() & 3);
+__device__ __forceinline__ Columns load_columns(const float* per_token) {
+  const float* from = per_token + 2 * (lane_id() & 3);
   const float2 a = *reinterpret_cast<const float2*>(from), b = *reinterpret_cast<const float2*>(from + 8);
   return {{a.x, a.y, b.x, b.y}};
 }

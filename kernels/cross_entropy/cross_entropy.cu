@@ -1,5 +1,6 @@
 #include <cuda_bf16.h>
 
+#include "kernels/common/block.cuh"
 #include "kernels/common/elements.cuh"
 #include "kernels/common/launch.cuh"
 #include "kernels/cross_entropy/cross_entropy_cuda.h"
@@ -9,22 +10,6 @@ namespace {
 
 constexpr int kPack = 8, kEach = 4;
 static_assert(1024 * kEach * kPack == PLAIT_CROSS_ENTROPY_CLASSES);
-
-/// joined(x, y) over the kThreads threads of a row, in a fixed order; x in every thread.
-template <int kThreads, class T, class Join>
-__device__ T over_row(T x, Join joined) {
-#pragma unroll
-  for (int step = 16; step > 0; step /= 2) x = joined(x, __shfl_xor_sync(0xffffffffu, x, step));
-  if constexpr (kThreads > 32) {
-    __shared__ T parts[kThreads / 32];
-    __syncthreads();
-    if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;
-    __syncthreads();
-    x = parts[0];
-    for (int w = 1; w < kThreads / 32; ++w) x = joined(x, parts[w]);
-  }
-  return x;
-}
 
 /// A row of kThreads threads, each with kEach packs of it in registers.
 template <int kThreads, int kRows>
@@ -53,8 +38,8 @@ __global__ void __launch_bounds__(kThreads* kRows, 768 / (kThreads * kRows)) cro
 #pragma unroll
     for (int j = 0; j < kPack; j += 2) most = __hmax2(most, __halves2bfloat162(x[i].values[j], x[i].values[j + 1]));
   }
-  const float largest =
-      over_row<kThreads>(fmaxf(__low2float(most), __high2float(most)), [](float a, float b) { return fmaxf(a, b); });
+  const float largest = over_threads<kThreads>(fmaxf(__low2float(most), __high2float(most)),
+                                               [](float a, float b) { return fmaxf(a, b); });
 
   const float shift = largest * kLog2E;
   float terms[kEach][kPack], sum = 0.0f;
@@ -67,7 +52,7 @@ __global__ void __launch_bounds__(kThreads* kRows, 768 / (kThreads * kRows)) cro
       sum += term;
     }
   }
-  sum = over_row<kThreads>(sum, [](float a, float b) { return a + b; });
+  sum = sum_over_threads<kThreads>(sum);
 
   bool hit = at_label == largest;
   if (hit) {  // the same in the whole row
@@ -78,7 +63,7 @@ __global__ void __launch_bounds__(kThreads* kRows, 768 / (kThreads * kRows)) cro
 #pragma unroll
       for (int j = 0; j < kPack; ++j) before |= again[j] == largest && c + j < label;
     }
-    hit = over_row<kThreads>(before, [](int a, int b) { return a | b; }) == 0;
+    hit = over_threads<kThreads>(before, [](int a, int b) { return a | b; }) == 0;
   }
   if (threadIdx.x == 0) {
     p.loss[row] = largest + logf(sum) - at_label;

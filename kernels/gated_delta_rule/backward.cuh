@@ -19,21 +19,24 @@ struct BackwardShape {
   /// Operands of a whole chunk that stay in registers while the columns of K pass by.
   static constexpr bool kHold = V * static_cast<int>(sizeof(E)) <= 256;
   static constexpr int kSize = static_cast<int>(sizeof(E));
-  static constexpr int kTileBytes = kTokens * (2 * K + 3 * V) * kSize;
+  /// Room for the next tokens beside the present ones, where one block fills a multiprocessor in any case.
+  static constexpr int kStages = V == 128 && K >= 64 ? 2 : 1;
+  static constexpr int kStageBytes = kTokens * (2 * K + 2 * V) * kSize;
+  static constexpr int kTileBytes = kStages * kStageBytes + kTokens * V * kSize;
   static constexpr int kStateBytes = K * V * kSize;
   static constexpr int kOperandBytes = 32 * static_cast<int>(sizeof(Operand<E>));
-  /// The solves make room for sums over warps once they are done.
-  static constexpr int kSumBytes = 16 * ((kSlices * (kTokens + kChunks) + kParts * kTokens + 3) / 4);
-  static constexpr int kSolveBytes = max_of(kChunks * Solve<E>::kBytes, kSumBytes);
-  static constexpr int kBytes =
-      kTileBytes + 2 * kChunks * kStateBytes + kSolveBytes + 2 * kChunks * kOperandBytes + Gates<E>::kBytes * kTokens;
+  /// Sums over warps, in the place of a chunk's T once that is done.
+  static constexpr int kSumBytes = 4 * (kChunk * (kSlices + kParts) + kSlices);
+  static_assert(kSumBytes <= Solve<E>::kBytes || kChunks == 1);
+  static constexpr int kRecordBytes = kChunks * Record<E>::kBytes + max_of(0, kSumBytes - Solve<E>::kBytes);
+  static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kRecordBytes;
 };
 
-/// A block walks one head of one sequence from its end. Per kTokens tokens, from a checkpoint of the state:
-/// 1. chunks to warps: the products inside chunks;
-/// 2. columns of V to warps: forward through the chunks for S0, Vn, U; back through them for dS1, Y, dbeta, dS in
+/// A block walks one head of one sequence from its end. Per kTokens tokens, from a checkpoint of the state and the
+/// chunks' records:
+/// 1. columns of V to warps: forward through the chunks for S0, Vn, U; back through them for dS1, Y, dbeta, dS in
 /// registers;
-/// 3. chunks to warps: the gradients of m and b, then dq, dk (columns of K pass by), dg.
+/// 2. chunks to warps: the gradients of m and b, then dq, dk (columns of K pass by), dg.
 /// No sum crosses blocks; those that cross warps are taken in a fixed order.
 template <class E, int K, int V>
 __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShape<E, K, V>::kMinBlocks)
@@ -49,79 +52,86 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   const std::int64_t k_stride = p.heads * K, v_stride = p.heads * V;
 
   // Tiles of the block's tokens, and where their gradients take their place: q -> dq, k -> dk, v -> Vn, beta Y = dv.
-  const Tile<E, K> q_tile(shared), k_tile(shared + kTokens * K * Shape::kSize);
-  const Tile<E, V> v_tile(shared + 2 * kTokens * K * Shape::kSize), y_tile(v_tile.memory + kTokens * V * Shape::kSize),
-      o_tile(y_tile.memory + kTokens * V * Shape::kSize);
+  const auto q_of = [&](int n) { return Tile<E, K>(shared + (n % Shape::kStages) * Shape::kStageBytes); };
+  const auto k_of = [&](int n) { return Tile<E, K>(q_of(n).memory + kTokens * K * Shape::kSize); };
+  const auto v_of = [&](int n) { return Tile<E, V>(k_of(n).memory + kTokens * K * Shape::kSize); };
+  const auto o_of = [&](int n) { return Tile<E, V>(v_of(n).memory + kTokens * V * Shape::kSize); };
+  const Tile<E, V> y_tile(shared + Shape::kStages * Shape::kStageBytes);
   unsigned char* states = shared + Shape::kTileBytes;                      // per chunk S0^T [V, K]
   unsigned char* d_states = states + Shape::kChunks * Shape::kStateBytes;  // per chunk dS1^T [V, K]
-  unsigned char* solves = d_states + Shape::kChunks * Shape::kStateBytes;
-  unsigned char* operands = solves + Shape::kSolveBytes;
-  auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(operands + 2 * Shape::kChunks * Shape::kOperandBytes);
-  float* numbers = reinterpret_cast<float*>(sums + kTokens);
-  const Gates<E> gates{sums, numbers, numbers + kTokens, numbers + 2 * kTokens};
-  float* d_beta_sums = reinterpret_cast<float*>(solves);      // [slices, tokens]
-  float* gate_sums = d_beta_sums + Shape::kSlices * kTokens;  // [parts, tokens]
-  float* state_sums = gate_sums + Shape::kParts * kTokens;    // [slices, chunks], e^(G_last) <S0, dS1>
+  unsigned char* records = d_states + Shape::kChunks * Shape::kStateBytes;
   const auto state_of = [&](int c) { return Tile<E, K>(states + c * Shape::kStateBytes); };
   const auto d_state_of = [&](int c) { return Tile<E, K>(d_states + c * Shape::kStateBytes); };
-  const auto solve_of = [&](int c) { return Solve<E>{solves + c * Solve<E>::kBytes}; };
-  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + 2 * c * Shape::kOperandBytes); };
-  const auto b_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + (2 * c + 1) * Shape::kOperandBytes); };
+  const auto record_of = [&](int c) { return Record<E>{records + c * Record<E>::kBytes}; };
+  const auto d_beta_sums = [&](int c) { return reinterpret_cast<float*>(record_of(c).inside().solve().memory); };
+  const auto gate_sums = [&](int c) { return d_beta_sums(c) + kChunk * Shape::kSlices; };  // [parts, 16]
+  // e^(G_last) <S0, dS1> [slices]; before them [slices, 16] and [parts, 16].
+  const auto state_sums = [&](int c) { return gate_sums(c) + kChunk * Shape::kParts; };
 
-  float next_g = 0.0f, next_beta = 0.0f;
-  Operand<E> next_state[K / 16];
-  const auto load_all = [&](int n) {
+  // Where a warp's checkpoint lies, in the order of the lanes, until its rows of the first chunk's state take its
+  // place.
+  const auto own_checkpoint = [&] { return reinterpret_cast<Operand<E>*>(states + v0 * K * Shape::kSize); };
+
+  auto* const all_records = static_cast<unsigned char*>(p.workspace);
+  const std::int64_t first_record = head * ((tokens + kChunk - 1) / kChunk);
+  const auto checkpoint_at = [&](int n) {
+    return checkpoint<E, K, V>(all_records + record_bytes<E>(p), head, loads - 1, n, warp);
+  };
+  const auto record_at = [&](int n) { return all_records + (first_record + n * Shape::kChunks) * Record<E>::kBytes; };
+  const auto load_tokens = [&](int n) {
     const int token = n * kTokens, valid = tokens - token;
     const std::int64_t at = first + token * p.heads;
-    load_rows<E, K, kTokens, kThreads>(q_tile, static_cast<const E*>(p.q) + at * K, k_stride, valid);
-    load_rows<E, K, kTokens, kThreads>(k_tile, static_cast<const E*>(p.k) + at * K, k_stride, valid);
-    load_rows<E, V, kTokens, kThreads>(v_tile, static_cast<const E*>(p.v) + at * V, v_stride, valid);
-    load_rows<E, V, kTokens, kThreads>(o_tile, static_cast<const E*>(p.d_output) + at * V, v_stride, valid);
-    next_g = next_beta = 0.0f;
-    if (thread < kTokens && thread < valid) {
-      const std::int64_t index = at + thread * p.heads;
-      if (gated) next_g = load_gate(p.g, p.gate_type, index);
-      next_beta = load_gate(p.beta, p.gate_type, index);
-    }
-    if (n > 0 && holds_state) {
-      const Operand<E>* from = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp);
-#pragma unroll
-      for (int i = 0; i < K / 16; ++i) next_state[i] = load_lanes(from + 32 * i);
-    }
+    load_rows<E, K, kTokens, kThreads>(q_of(n), static_cast<const E*>(p.q) + at * K, k_stride, valid);
+    load_rows<E, K, kTokens, kThreads>(k_of(n), static_cast<const E*>(p.k) + at * K, k_stride, valid);
+    load_rows<E, V, kTokens, kThreads>(v_of(n), static_cast<const E*>(p.v) + at * V, v_stride, valid);
+    load_rows<E, V, kTokens, kThreads>(o_of(n), static_cast<const E*>(p.d_output) + at * V, v_stride, valid);
+  };
+  const auto load_checkpoint = [&](int n) {
+    if (n > 0 && holds_state) copy_lanes<K / 16>(own_checkpoint(), checkpoint_at(n - 1));
+  };
+  // Each of the first warps the records of 32 tokens: their sums, which it has read, lay there.
+  const auto load_records = [&](int n) {
+    constexpr int kOwn = Shape::kChunks < 2 ? Shape::kChunks : 2;
+    const int own = min(kOwn, (tokens - n * kTokens + kChunk - 1) / kChunk - 2 * warp);
+    const unsigned char* from = record_at(n) + 2 * warp * Record<E>::kBytes;
+    unsigned char* to = records + 2 * warp * Record<E>::kBytes;
+    for (int i = lane; i < own * Record<E>::kBytes / 16; i += 32) copy_async(to + 16 * i, from + 16 * i, true);
   };
 
-  if (loads > 0) load_all(loads - 1);
+  if (loads > 0) {
+    load_tokens(loads - 1);
+    load_checkpoint(loads - 1);
+    if (warp * 32 < kTokens) load_records(loads - 1);
+  }
   Acc d_state[K / 16];  // dS^T [16, K]
   load_state<K, V>(d_state, p.d_final_state && holds_state ? p.d_final_state + head * K * V : nullptr, v0);
 
   for (int n = loads - 1; n >= 0; --n) {
     const int left = tokens - n * kTokens;
     const int chunks = min(Shape::kChunks, (left + kChunk - 1) / kChunk);
-    if (thread < kTokens) {
-      gates.rest[thread] = next_g;  // where sum_gates finds them raw
-      gates.weight[thread] = next_beta;
-    }
     wait_for_copies();
     __syncthreads();
-    if (n > 0) {  // the next loads: there is no room for them yet
-      const std::int64_t at = first + (n - 1) * kTokens * p.heads;
-      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.q) + at * K, k_stride);
-      prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.k) + at * K, k_stride);
-      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.v) + at * V, v_stride);
-      prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.d_output) + at * V, v_stride);
+    const Tile<E, K> q_tile = q_of(n), k_tile = k_of(n);
+    const Tile<E, V> v_tile = v_of(n), o_tile = o_of(n);
+    if (n > 0) {
+      if constexpr (Shape::kStages == 2) {
+        load_tokens(n - 1);
+      } else {  // there is no room for them yet
+        const std::int64_t at = first + (n - 1) * kTokens * p.heads;
+        prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.q) + at * K, k_stride);
+        prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.k) + at * K, k_stride);
+        prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.v) + at * V, v_stride);
+        prefetch_rows<E, V, kTokens, kThreads>(static_cast<const E*>(p.d_output) + at * V, v_stride);
+      }
       if (n > 1 && holds_state) {
-        const Operand<E>* next = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 2, warp);
-        for (int i = lane; i < (K / 16) * Shape::kOperandBytes / 128; i += 32) {
+        const Operand<E>* next = checkpoint_at(n - 2);
+        for (int i = lane; i < (K / 16) * Record<E>::kOperandBytes / 128; i += 32) {
           prefetch(reinterpret_cast<const unsigned char*>(next) + 128 * i);
         }
       }
+      for (int i = thread; i < Shape::kChunks * Record<E>::kBytes / 128; i += kThreads)
+        prefetch(record_at(n - 1) + 128 * i);
     }
-
-    for (int c = warp; c < chunks; c += Shape::kWarps) {
-      sum_gates<E>(gates, kChunk * c, gates.rest, gates.weight);
-      multiply_inside<E, K, true>(q_tile, k_tile, kChunk * c, gates, p.scale, solve_of(c), m_of(c), b_of(c));
-    }
-    __syncthreads();
 
     float own_state_sums[4] = {};
     // Of chunk 2i, or 2i + 1 in lanes with bit 2 set.
@@ -130,7 +140,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       Acc state[K / 16];
       if (n > 0) {
 #pragma unroll
-        for (int i = 0; i < K / 16; ++i) state[i] = unpack(next_state[i]);
+        for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(own_checkpoint() + 32 * i));
+        __syncwarp();
       } else {
         load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
       }
@@ -138,9 +149,10 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
 #pragma unroll 1
       for (int c = 0; c < chunks; ++c) {
         const int token = kChunk * c;
-        const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
-                      weight = load_columns(gates.weight, token);
-        const float last_decay = gates.decay[token + kChunk - 1];
+        const Gates<E> gates = record_of(c).inside().gates();
+        const Columns decay = load_columns(gates.decay), rest = load_columns(gates.rest),
+                      weight = load_columns(gates.weight);
+        const float last_decay = gates.decay[kChunk - 1];
         Acc seen = zero_acc(), seen_odd = zero_acc();
 #pragma unroll
         for (int i = 0; i < K / 16; ++i) {
@@ -156,10 +168,10 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
           target.x[i] = weight[i] * error.x[i];
         }
         Acc fresh = zero_acc();
-        multiply(fresh, split<E>(target), solve_of(c).rows());
+        multiply(fresh, split<E>(target), record_of(c).inside().solve().rows());
         const Operand<E> fresh_operand = pack<E>(fresh);
         Acc inside = zero_acc();
-        multiply(inside, fresh_operand, load_lanes(b_of(c)));
+        multiply(inside, fresh_operand, load_lanes(record_of(c).b()));
 #pragma unroll
         for (int i = 0; i < 8; ++i) {
           error.x[i] -= inside.x[i];
@@ -179,12 +191,13 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
 #pragma unroll 1
       for (int c = chunks - 1; c >= 0; --c) {
         const int token = kChunk * c;
-        const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
-                      weight = load_columns(gates.weight, token);
-        const float last_decay = gates.decay[token + kChunk - 1];
+        const Gates<E> gates = record_of(c).inside().gates();
+        const Columns decay = load_columns(gates.decay), rest = load_columns(gates.rest),
+                      weight = load_columns(gates.weight);
+        const float last_decay = gates.decay[kChunk - 1];
         const Operand<E> d_out = load_transposed(o_tile, token, v0);  // dO^T
         Acc d_fresh = zero_acc(), d_fresh_odd = zero_acc(), inside = zero_acc(), states = zero_acc();
-        multiply(inside, d_out, load_lanes(m_of(c)));
+        multiply(inside, d_out, load_lanes(record_of(c).m()));
 #pragma unroll
         for (int i = 0; i < K / 16; ++i) {
           const Operand<E> d_s = pack<E>(d_state[i]);
@@ -201,7 +214,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
 #pragma unroll
         for (int i = 0; i < 8; ++i) d_fresh.x[i] = inside.x[i] + rest[i] * d_fresh.x[i];
         Acc y = zero_acc();
-        multiply(y, split<E>(d_fresh), solve_of(c).columns());
+        multiply(y, split<E>(d_fresh), record_of(c).inside().solve().columns());
         const Acc error = unpack(load_own(y_tile, token, v0));
         __syncwarp();
         float by_token[4];
@@ -239,13 +252,14 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
 #pragma unroll
       for (int i = 0; i < (Shape::kChunks + 1) / 2; ++i) {
         const int c = 2 * i + ((lane >> 2) & 1);
-        if (c < Shape::kChunks) d_beta_sums[warp * kTokens + kChunk * c + summed_column()] = own_d_beta[i];
+        if (c < Shape::kChunks) d_beta_sums(c)[warp * kChunk + summed_column()] = own_d_beta[i];
       }
       const float sum = quad_sum(column_sums(own_state_sums));
-      if ((lane & 7) == 0 && lane / 8 < Shape::kChunks) state_sums[warp * Shape::kChunks + lane / 8] = sum;
+      if ((lane & 7) == 0 && lane / 8 < Shape::kChunks) state_sums(lane / 8)[warp] = sum;
     }
     for (int c = warp / Shape::kParts; c < chunks; c += Shape::kWarps / Shape::kParts) {
       const int token = kChunk * c, part = warp % Shape::kParts;
+      const Gates<E> gates = record_of(c).inside().gates();
       Operand<E> held[Shape::kHold ? 3 * (V / 16) : 1];
       if constexpr (Shape::kHold) {
 #pragma unroll
@@ -280,12 +294,12 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         multiply(d_m, fresh(j), to_right(d_out(j)));
         multiply(d_b, y(j), to_right(fresh(j)));
       }
-      const Acc m = unpack(to_left(load_lanes(m_of(c)))), b = unpack(to_left(load_lanes(b_of(c))));
+      const Acc m = unpack(to_left(load_lanes(record_of(c).m()))), b = unpack(to_left(load_lanes(record_of(c).b())));
       float gate_row[2] = {}, gate_column[4] = {};
 #pragma unroll
       for (int i = 0; i < 8; ++i) {
         const int row = acc_row(i), col = acc_col(i);
-        const float decay = decay_of<E>(gate_distance(gates, token + row, token + col));
+        const float decay = decay_of<E>(gate_distance(gates, row, col));
         d_m.x[i] = col >= row ? d_m.x[i] : 0.0f;
         d_b.x[i] = row > col ? -d_b.x[i] : 0.0f;
         const float moved = d_b.x[i] * b.x[i] - d_m.x[i] * m.x[i];
@@ -299,8 +313,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       float decay_row[2], rest_row[2], q_sum[2] = {}, k_sum[2] = {}, rest_sum[2] = {};
 #pragma unroll
       for (int r = 0; r < 2; ++r) {
-        decay_row[r] = gates.decay[token + acc_row(2 * r)];
-        rest_row[r] = gates.rest[token + acc_row(2 * r)];
+        decay_row[r] = gates.decay[acc_row(2 * r)];
+        rest_row[r] = gates.rest[acc_row(2 * r)];
       }
 #pragma unroll Shape::kUnroll
       for (int i = part; i < K / 16; i += Shape::kParts) {
@@ -335,7 +349,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       }
       if (gated) {
         const float carried = warp_sum(rest_sum[0] + rest_sum[1]);
-        float* to = gate_sums + part * kTokens + token;
+        float* to = gate_sums(c) + part * kChunk;
         float row[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r)
@@ -359,31 +373,35 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     write_rows<E, K, kTokens, kThreads>(q_tile, static_cast<E*>(p.d_q) + at * K, k_stride, left);
     write_rows<E, K, kTokens, kThreads>(k_tile, static_cast<E*>(p.d_k) + at * K, k_stride, left);
     write_rows<E, V, kTokens, kThreads>(y_tile, static_cast<E*>(p.d_v) + at * V, v_stride, left);
-    // A thread loads into what it has just written out: no barrier between.
-    if (n > 0) load_all(n - 1);
-
-    if (thread < kTokens) {
-      float d_beta = 0.0f;
-      for (int w = 0; w < Shape::kSlices; ++w) d_beta += d_beta_sums[w * kTokens + thread];
-      const std::int64_t index = at + thread * p.heads;
-      if (thread < left) store_gate(p.d_beta, p.gate_type, index, d_beta);
+    if (n > 0) {
+      // A thread loads into what it has just written out: no barrier between.
+      if constexpr (Shape::kStages == 1) load_tokens(n - 1);
+      load_checkpoint(n - 1);
     }
-    if (gated && warp * 32 < kTokens) {
-      const int t = min(thread, kTokens - 1), c = t / kChunk;
-      float sum = 0.0f;
-      if (c < chunks) {
-        for (int part = 0; part < Shape::kParts; ++part) sum += gate_sums[part * kTokens + t];
-        if (t % kChunk == kChunk - 1) {
-          for (int w = 0; w < Shape::kSlices; ++w) sum += state_sums[w * Shape::kChunks + c];
-        }
-      }
-#pragma unroll
-      for (int d = 1; d < kChunk; d *= 2) {
-        const float after = __shfl_down_sync(0xffffffffu, sum, d, 16);
-        if ((lane & 15) + d < 16) sum += after;
-      }
+
+    if (warp * 32 < kTokens) {
+      const int t = min(thread, kTokens - 1), c = t / kChunk, in_chunk = t % kChunk;
+      const bool stored = thread < kTokens && thread < left;
       const std::int64_t index = at + thread * p.heads;
-      if (thread < kTokens && thread < left) store_gate(p.d_g, p.gate_type, index, sum);
+      float d_beta = 0.0f, d_gate = 0.0f;
+      for (int w = 0; w < Shape::kSlices; ++w) d_beta += d_beta_sums(c)[w * kChunk + in_chunk];
+      if (stored) store_gate(p.d_beta, p.gate_type, index, d_beta);
+      if (gated) {
+        if (c < chunks) {
+          for (int part = 0; part < Shape::kParts; ++part) d_gate += gate_sums(c)[part * kChunk + in_chunk];
+          if (in_chunk == kChunk - 1) {
+            for (int w = 0; w < Shape::kSlices; ++w) d_gate += state_sums(c)[w];
+          }
+        }
+#pragma unroll
+        for (int d = 1; d < kChunk; d *= 2) {
+          const float after = __shfl_down_sync(0xffffffffu, d_gate, d, 16);
+          if (in_chunk + d < kChunk) d_gate += after;
+        }
+        if (stored) store_gate(p.d_g, p.gate_type, index, d_gate);
+      }
+      __syncwarp();
+      if (n > 0) load_records(n - 1);
     }
   }
   if (p.d_initial_state && holds_state) store_state<K, V>(d_state, p.d_initial_state + head * K * V, v0);

@@ -106,36 +106,75 @@ struct Solve {
   }
 };
 
-/// A chunk's products, by a whole warp: T into `solve`; m (kBackward: its transpose) into `m`; kBackward: b into `b`.
-template <class E, int K, bool kBackward>
+/// A chunk's gates and T.
+template <class E>
+struct Inside {
+  static constexpr int kGateBytes = kChunk * Gates<E>::kBytes, kBytes = kGateBytes + Solve<E>::kBytes;
+  unsigned char* memory;
+
+  __device__ __forceinline__ Gates<E> gates() const {
+    auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(memory);
+    float* numbers = reinterpret_cast<float*>(sums + kChunk);
+    return {sums, numbers, numbers + kChunk, numbers + 2 * kChunk};
+  }
+  __device__ __forceinline__ Solve<E> solve() const { return {memory + kGateBytes}; }
+};
+
+/// What the forward pass leaves of every chunk for the backward pass: all that needs no state. [N, H, chunks] of them
+/// are the first part of the workspace; the checkpoints of the state are the second.
+template <class E>
+struct Record {
+  static constexpr int kOperandBytes = 32 * static_cast<int>(sizeof(Operand<E>));
+  static constexpr int kBytes = 2 * kOperandBytes + Inside<E>::kBytes;
+  unsigned char* memory;
+
+  __device__ __forceinline__ Right<E>* m() const { return reinterpret_cast<Right<E>*>(memory); }  ///< transposed
+  __device__ __forceinline__ Right<E>* b() const { return reinterpret_cast<Right<E>*>(memory + kOperandBytes); }
+  __device__ __forceinline__ Inside<E> inside() const { return {memory + 2 * kOperandBytes}; }
+};
+
+template <class E>
+__host__ __device__ inline std::int64_t record_bytes(const PlaitGatedDeltaRule& p) {
+  return p.sequences * p.heads * ((p.tokens + kChunk - 1) / kChunk) * Record<E>::kBytes;
+}
+
+/// A chunk's products, by a whole warp: T from its gates into `inside`, m into `m`; all of it also into `record`, if
+/// that has memory.
+template <class E, int K>
 __device__ __forceinline__ void multiply_inside(const Tile<E, K>& q, const Tile<E, K>& k, int token,
-                                                const Gates<E>& gates, float scale, const Solve<E>& solve, Right<E>* m,
-                                                Right<E>* b) {
+                                                const Inside<E>& inside, float scale, Right<E>* m,
+                                                const Record<E>& record) {
+  const Gates<E> gates = inside.gates();
   Acc kk = zero_acc(), qk = zero_acc();
 #pragma unroll
   for (int c = 0; c < K; c += 16) {
-    const Operand<E> keys = load(k, token, c), queries = load(q, token, c);
+    const Operand<E> keys = load(k, token, c);
     const Right<E> right_keys = to_right(keys);
     multiply(kk, keys, right_keys);
-    if constexpr (kBackward) {
-      multiply(qk, keys, to_right(queries));
-    } else {
-      multiply(qk, queries, right_keys);
-    }
+    multiply(qk, load(q, token, c), right_keys);
   }
   Acc a, b_acc, m_acc;
 #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const int row = acc_row(i), col = acc_col(i);
-    const float decay = decay_of<E>(gate_distance(gates, token + row, token + col));
+    const float decay = decay_of<E>(gate_distance(gates, row, col));
     b_acc.x[i] = row > col ? decay * kk.x[i] : 0.0f;
-    a.x[i] = gates.weight[token + row] * b_acc.x[i];
-    const bool seen = kBackward ? col >= row : row >= col;
-    m_acc.x[i] = seen ? scale * decay * qk.x[i] : 0.0f;
+    a.x[i] = gates.weight[row] * b_acc.x[i];
+    m_acc.x[i] = row >= col ? scale * decay * qk.x[i] : 0.0f;
   }
-  store_lanes(m, to_right(pack<E>(m_acc)));
-  if constexpr (kBackward) store_lanes(b, to_right(pack<E>(b_acc)));
-  solve.invert(a);
+  const Operand<E> m_operand = pack<E>(m_acc);
+  store_lanes(m, to_right(m_operand));
+  if (record.memory) {
+    store_lanes(record.m(), to_right(transpose(m_operand)));
+    store_lanes(record.b(), to_right(pack<E>(b_acc)));
+  }
+  inside.solve().invert(a);
+  if (record.memory) {
+    __syncwarp();
+    const auto* from = reinterpret_cast<const uint4*>(inside.memory);
+    auto* to = reinterpret_cast<uint4*>(record.inside().memory);
+    for (int i = lane_id(); i < Inside<E>::kBytes / 16; i += 32) to[i] = from[i];
+  }
 }
 
 /// Tokens between two checkpoints of the state, which the backward pass starts from: as many as its shared memory

@@ -94,7 +94,7 @@ DeltaRuleTensors delta_rule_backward(const DeltaRuleTensors& x, double scale, co
 
 std::string gated_delta_rule_cuda_refusal(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
   if (g.defined() && g.dim() == 4) return "the gate is per key channel";
-  return head_dims_refusal(k, v);
+  return kernel_refusal(k, v, cuda_library().gated_delta_rule_check, PlaitGatedDeltaRule{});
 }
 
 Scan gated_delta_rule_cuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,

@@ -1,6 +1,8 @@
-#include "kernels/common/entry.cuh"
-#include "kernels/gated_delta_rule/chunk.cuh"
+#include <algorithm>
+
+#include "kernels/gated_delta_rule/backward.cuh"
 #include "kernels/gated_delta_rule/dispatch.cuh"
+#include "kernels/gated_delta_rule/forward.cuh"
 
 namespace plait::kernels::cuda {
 namespace {
@@ -9,7 +11,15 @@ std::int64_t workspace_bytes(const PlaitGatedDeltaRule& p) {
   const auto of = [&]<class E, int K, int V>() {
     constexpr std::int64_t kEvery = checkpoint_tokens<E, K, V>();
     const std::int64_t checkpoints = p.tokens > 0 ? (p.tokens + kEvery - 1) / kEvery - 1 : 0;
-    return p.sequences * p.heads * checkpoints * K * V * static_cast<std::int64_t>(sizeof(E));
+    return record_bytes<E>(p) + p.sequences * p.heads * checkpoints * K * V * static_cast<std::int64_t>(sizeof(E));
+  };
+  return p.data_type == PLAIT_BFLOAT16 ? with_dims<Bf16>(p, of) : with_dims<float>(p, of);
+}
+
+int check_fit(const PlaitGatedDeltaRule& p, const Message& message) {
+  const auto of = [&]<class E, int K, int V>() {
+    constexpr int kMost = std::max(ForwardShape<E, K, V>::kMostBytes, BackwardShape<E, K, V>::kBytes);
+    return check_shared_memory("gated_delta_rule", kMost, message);
   };
   return p.data_type == PLAIT_BFLOAT16 ? with_dims<Bf16>(p, of) : with_dims<float>(p, of);
 }
@@ -23,6 +33,11 @@ extern "C" {
 
 std::int64_t plait_gated_delta_rule_workspace_bytes(const PlaitGatedDeltaRule* p) {
   return check_shape(*p, Message{nullptr, 0}) ? -1 : workspace_bytes(*p);
+}
+
+int plait_gated_delta_rule_check(const PlaitGatedDeltaRule* p, char* text, std::size_t text_bytes) {
+  const Message message{text, text_bytes};
+  return check_shape(*p, message) || check_device(message) || check_fit(*p, message);
 }
 
 int plait_gated_delta_rule_forward(const PlaitGatedDeltaRule* p, CUstream_st* stream, char* text,

@@ -14,10 +14,9 @@ struct ForwardShape {
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kMinBlocks = sizeof(E) == 4 || K == 128 ? 1 : V == 128 ? 2 : 4;
   static constexpr int kStageBytes = kTokens * (2 * K + V) * static_cast<int>(sizeof(E));
-  static constexpr int kInsideBytes = kChunks * (Solve<E>::kBytes + 32 * static_cast<int>(sizeof(Operand<E>)));
-  static constexpr int bytes(std::int64_t tokens) {
-    return (tokens > kTokens ? 2 : 1) * kStageBytes + kInsideBytes + kTokens * (Gates<E>::kBytes + 8);
-  }
+  static constexpr int kInsideBytes = kChunks * (Inside<E>::kBytes + Record<E>::kOperandBytes);
+  static constexpr int kMostBytes = 2 * kStageBytes + kInsideBytes + kTokens * 8;
+  static constexpr int bytes(std::int64_t tokens) { return kMostBytes - (tokens > kTokens ? 0 : kStageBytes); }
 };
 
 /// A block walks one head of one sequence. Per kTokens tokens: each warp makes the products inside its own chunks; then
@@ -41,26 +40,25 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
   constexpr int kEvery = Shape::kEvery;
   const int checkpoints = (tokens + kEvery - 1) / kEvery - 1;
 
-  unsigned char* inside = shared + (loads > 1 ? 2 : 1) * Shape::kStageBytes;
-  unsigned char* m_memory = inside + Shape::kChunks * Solve<E>::kBytes;
-  auto* sums = reinterpret_cast<typename Gates<E>::Sum*>(inside + Shape::kInsideBytes);
-  float* numbers = reinterpret_cast<float*>(sums + kTokens);
-  const Gates<E> gates{sums, numbers, numbers + kTokens, numbers + 2 * kTokens};
-  float* raw_g = numbers + 3 * kTokens;
+  unsigned char* insides = shared + (loads > 1 ? 2 : 1) * Shape::kStageBytes;
+  unsigned char* operands = insides + Shape::kChunks * Inside<E>::kBytes;
+  float* raw_g = reinterpret_cast<float*>(operands + Shape::kChunks * Record<E>::kOperandBytes);
   float* raw_beta = raw_g + kTokens;
-  const auto solve_of = [&](int c) { return Solve<E>{inside + c * Solve<E>::kBytes}; };
-  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(m_memory) + 32 * c; };
+  const auto inside_of = [&](int c) { return Inside<E>{insides + c * Inside<E>::kBytes}; };
+  const auto m_of = [&](int c) { return reinterpret_cast<Right<E>*>(operands + c * Record<E>::kOperandBytes); };
+  auto* const records = static_cast<unsigned char*>(p.workspace);
+  const std::int64_t first_record = head * ((tokens + kChunk - 1) / kChunk);
   const auto q_tile = [&](int n) { return Tile<E, K>(shared + (n & 1) * Shape::kStageBytes); };
   const auto k_tile = [&](int n) { return Tile<E, K>(q_tile(n).memory + kTokens * K * sizeof(E)); };
   const auto v_tile = [&](int n) { return Tile<E, V>(q_tile(n).memory + 2 * kTokens * K * sizeof(E)); };
 
-  float next_g = 0.0f, next_beta = 0.0f;
+  std::uint32_t next_g = 0, next_beta = 0;
   const auto load_all = [&](int n) {
     const int token = n * kTokens, valid = tokens - token;
     load_rows<E, K, kTokens, Shape::kThreads>(q_tile(n), q + token * k_stride, k_stride, valid);
     load_rows<E, K, kTokens, Shape::kThreads>(k_tile(n), k + token * k_stride, k_stride, valid);
     load_rows<E, V, kTokens, Shape::kThreads>(v_tile(n), v + token * v_stride, v_stride, valid);
-    next_g = next_beta = 0.0f;
+    next_g = next_beta = 0;
     if (thread < kTokens && thread < valid) {
       const std::int64_t index = first + (token + thread) * p.heads;
       if (p.g) next_g = load_gate(p.g, p.gate_type, index);
@@ -80,8 +78,8 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
     const int left = tokens - n * kTokens;
     const int chunks = min(Shape::kChunks, (left + kChunk - 1) / kChunk);
     if (thread < kTokens) {
-      raw_g[thread] = next_g;
-      raw_beta[thread] = next_beta;
+      raw_g[thread] = gate_of(next_g, p.gate_type);
+      raw_beta[thread] = gate_of(next_beta, p.gate_type);
     }
     wait_for_copies();
     __syncthreads();
@@ -90,8 +88,10 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
     const Tile<E, K> queries = q_tile(n), keys = k_tile(n);
     const Tile<E, V> values = v_tile(n);
     for (int c = warp; c < chunks; c += Shape::kWarps) {
-      sum_gates<E>(gates, kChunk * c, raw_g, raw_beta);
-      multiply_inside<E, K, false>(queries, keys, kChunk * c, gates, p.scale, solve_of(c), m_of(c), nullptr);
+      const std::int64_t record = first_record + n * Shape::kChunks + c;
+      sum_gates<E>(inside_of(c).gates(), raw_g + kChunk * c, raw_beta + kChunk * c);
+      multiply_inside<E, K>(queries, keys, kChunk * c, inside_of(c), p.scale, m_of(c),
+                            Record<E>{records ? records + record * Record<E>::kBytes : nullptr});
     }
     __syncthreads();
     if (!holds_state) continue;
@@ -99,14 +99,15 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
 #pragma unroll 1
     for (int c = 0; c < chunks; ++c) {
       const int token = kChunk * c, place = n * kTokens + token;
-      if (p.workspace && place > 0 && place % kEvery == 0) {
-        Operand<E>* at = checkpoint<E, K, V>(p.workspace, head, checkpoints, place / kEvery - 1, warp);
+      if (records && place > 0 && place % kEvery == 0) {
+        Operand<E>* at = checkpoint<E, K, V>(records + record_bytes<E>(p), head, checkpoints, place / kEvery - 1, warp);
 #pragma unroll
         for (int i = 0; i < K / 16; ++i) store_lanes(at + 32 * i, state_operand[i]);
       }
-      const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token),
-                    weight = load_columns(gates.weight, token);
-      const float last_decay = gates.decay[token + kChunk - 1];
+      const Gates<E> gates = inside_of(c).gates();
+      const Columns decay = load_columns(gates.decay), rest = load_columns(gates.rest),
+                    weight = load_columns(gates.weight);
+      const float last_decay = gates.decay[kChunk - 1];
       Acc seen = zero_acc(), seen_odd = zero_acc(), out = zero_acc();  // (k S)^T, (q S)^T [16 of V, tokens]
 #pragma unroll
       for (int i = 0; i < K / 16; ++i)
@@ -121,7 +122,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V>::kThreads, ForwardShape<
         out.x[i] *= p.scale * decay[i];
       }
       Acc fresh = zero_acc();  // Vn^T
-      multiply(fresh, split<E>(target), solve_of(c).rows());
+      multiply(fresh, split<E>(target), inside_of(c).solve().rows());
       multiply(out, pack<E>(fresh), load_lanes(m_of(c)));
       store_transposed(values, token, v0, pack<E>(out));
 #pragma unroll

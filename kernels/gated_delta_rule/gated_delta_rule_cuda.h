@@ -27,8 +27,9 @@ struct PlaitGatedDeltaRule {
   void* output;        ///< [N, T, H, V]; forward only
   float* final_state;  ///< [N, H, K, V]; forward only, may be null
 
-  /// Written by the forward pass, read by the backward pass of the same arguments: states inside the sequence. As many
-  /// bytes as plait_gated_delta_rule_workspace_bytes says; null in a forward pass that no backward pass follows.
+  /// Written by the forward pass, read by the backward pass of the same arguments: what is found inside chunks of 16
+  /// tokens, and states between some of them. As many bytes as plait_gated_delta_rule_workspace_bytes says; null in a
+  /// forward pass that no backward pass follows.
   void* workspace;
 
   /// Of the backward pass only.
@@ -42,8 +43,12 @@ struct PlaitGatedDeltaRule {
   float* d_initial_state;      ///< [N, H, K, V]; may be null
 };
 
-/// 0 when the sequence is one chunk; -1 for arguments that the passes refuse.
+/// 0 when there are no tokens; -1 for arguments that the passes refuse.
 std::int64_t plait_gated_delta_rule_workspace_bytes(const PlaitGatedDeltaRule* arguments);
+
+/// 0 when both passes run on the current device with these sizes and types; pointers are not read. Else 1, and why, as
+/// the passes say it.
+int plait_gated_delta_rule_check(const PlaitGatedDeltaRule* arguments, char* message, std::size_t message_bytes);
 
 /// Enqueue one kernel on the stream of the current device and return without waiting; nothing is allocated, so they may
 /// be captured in a graph. Results do not change from run to run. Return 0, or 1 after writing to `message` (of

@@ -78,7 +78,10 @@ struct CudaDeltaLayer : torch::autograd::Function<CudaDeltaLayer> {
 
 bool fits_delta_layer(const at::TensorOptions& options, const DeltaShape& shape) {
   return fits_delta_inputs(options, shape) && shape.heads == shape.value_heads && has_kernel_dim(shape.key_dim) &&
-         has_kernel_dim(shape.value_dim);
+         has_kernel_dim(shape.value_dim) &&
+         gated_delta_rule_cuda_refusal(at::empty({1, 1, 1, shape.key_dim}, options),
+                                       at::empty({1, 1, 1, shape.value_dim}, options), {})
+             .empty();
 }
 
 at::Tensor delta_layer(const at::Tensor& u, const JoinedWeights& filters, const at::Tensor& a_log,

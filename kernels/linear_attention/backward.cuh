@@ -78,8 +78,11 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
   // By channel.
   float* totals = reinterpret_cast<float*>(gate_memory);  // e^(G_last) [chunks, K]
 
-  float next_g = 0.0f;
-  Operand<E> next_state[K / 16];
+  // Where a warp's checkpoint lies, in the order of the lanes, until its rows of the first chunk's state take its
+  // place.
+  const auto own_checkpoint = [&] { return reinterpret_cast<Operand<E>*>(states + v0 * K * Shape::kSize); };
+
+  std::uint32_t next_g = 0;
   const auto load_all = [&](int n) {
     const int token = n * kTokens, valid = tokens - token;
     const std::int64_t at = first + token * p.heads;
@@ -90,12 +93,10 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
     if constexpr (kByChannel) {
       load_rows<float, K, kTokens, kThreads>(g_tile, static_cast<const float*>(p.g) + at * K, k_stride, valid);
     } else {
-      next_g = p.g && thread < kTokens && thread < valid ? load_gate(p.g, p.gate_type, at + thread * p.heads) : 0.0f;
+      next_g = p.g && thread < kTokens && thread < valid ? load_gate(p.g, p.gate_type, at + thread * p.heads) : 0;
     }
     if (n > 0 && holds_state) {
-      const Operand<E>* from = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp);
-#pragma unroll
-      for (int i = 0; i < K / 16; ++i) next_state[i] = load_lanes(from + 32 * i);
+      copy_lanes<K / 16>(own_checkpoint(), checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp));
     }
   };
 
@@ -107,7 +108,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
     const int left = tokens - n * kTokens;
     const int chunks = min(Shape::kChunks, (left + kChunk - 1) / kChunk);
     const std::int64_t at = first + static_cast<std::int64_t>(n) * kTokens * p.heads;
-    if (!kByChannel && thread < kTokens) raw_g[thread] = next_g;
+    if (!kByChannel && thread < kTokens) raw_g[thread] = gate_of(next_g, p.gate_type);
     wait_for_copies();
     __syncthreads();
     if (n > 0) {  // the next loads: there is no room for them yet
@@ -135,7 +136,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
       }
     } else {
       for (int c = warp; c < chunks; c += Shape::kWarps) {
-        sum_gates<E, false>(gates, kChunk * c, raw_g, nullptr);
+        sum_gates<E>(gates.at(kChunk * c), raw_g + kChunk * c, nullptr);
         store_lanes(m_of(c), to_right(multiply_inside(q_tile, k_tile, kChunk * c, gates, p.scale)));
       }
     }
@@ -146,7 +147,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
       Acc state[K / 16];
       if (n > 0) {
 #pragma unroll
-        for (int i = 0; i < K / 16; ++i) state[i] = unpack(next_state[i]);
+        for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(own_checkpoint() + 32 * i));
+        __syncwarp();
       } else {
         load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
       }
@@ -159,7 +161,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
         if (c + 1 == chunks) break;
         Operand<E> added = load_transposed(v_tile, token, v0);
         if constexpr (!kByChannel) {
-          const Columns rest = load_columns(gates.rest, token);
+          const Columns rest = load_columns(gates.rest + token);
           Acc values_to_end = unpack(added);
 #pragma unroll
           for (int i = 0; i < 8; ++i) values_to_end.x[i] *= rest[i];
@@ -195,7 +197,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
         add(d_v, d_v_odd);
         Operand<E> from_q = d_out;
         if constexpr (!kByChannel) {
-          const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token);
+          const Columns decay = load_columns(gates.decay + token), rest = load_columns(gates.rest + token);
           const float state_sum = total * diagonal_part(states);
 #pragma unroll
           for (int i = 0; i < 4; ++i) {

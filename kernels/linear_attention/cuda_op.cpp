@@ -81,6 +81,13 @@ struct CudaLinearAttention : torch::autograd::Function<CudaLinearAttention> {
 
 }  // namespace
 
+std::string linear_attention_cuda_refusal(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
+  PlaitLinearAttention arguments{};
+  arguments.g = data(g);
+  arguments.gate_dim = g.defined() && g.dim() == 4 ? kernel_width(k.size(3)) : 1;
+  return kernel_refusal(k, v, cuda_library().linear_attention_check, arguments);
+}
+
 Scan linear_attention_cuda(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                            const at::Tensor& initial_state, double scale) {
   const std::int64_t keys = k.size(3), values = v.size(3), wide_keys = kernel_width(keys),

@@ -1,4 +1,8 @@
+#include <algorithm>
+
+#include "kernels/linear_attention/backward.cuh"
 #include "kernels/linear_attention/dispatch.cuh"
+#include "kernels/linear_attention/forward.cuh"
 
 namespace plait::kernels::cuda::linear {
 namespace {
@@ -23,6 +27,15 @@ std::int64_t workspace_bytes(const PlaitLinearAttention& p) {
   return p.data_type == PLAIT_BFLOAT16 ? with_shape<Bf16>(p, of) : with_shape<float>(p, of);
 }
 
+int check_fit(const PlaitLinearAttention& p, const Message& message) {
+  const auto of = [&]<class E, int K, int V, bool kByChannel>() {
+    constexpr int kMost =
+        std::max(ForwardShape<E, K, V, kByChannel>::kMostBytes, BackwardShape<E, K, V, kByChannel>::kBytes);
+    return check_shared_memory("linear_attention", kMost, message);
+  };
+  return p.data_type == PLAIT_BFLOAT16 ? with_shape<Bf16>(p, of) : with_shape<float>(p, of);
+}
+
 }  // namespace
 }  // namespace plait::kernels::cuda::linear
 
@@ -32,6 +45,11 @@ extern "C" {
 
 std::int64_t plait_linear_attention_workspace_bytes(const PlaitLinearAttention* p) {
   return linear::check_arguments(*p, Message{nullptr, 0}) ? -1 : linear::workspace_bytes(*p);
+}
+
+int plait_linear_attention_check(const PlaitLinearAttention* p, char* text, std::size_t text_bytes) {
+  const Message message{text, text_bytes};
+  return linear::check_arguments(*p, message) || check_device(message) || linear::check_fit(*p, message);
 }
 
 int plait_linear_attention_forward(const PlaitLinearAttention* p, CUstream_st* stream, char* text,

@@ -21,9 +21,8 @@ struct ForwardShape {
   static constexpr int kStageBytes = kTokens * ((2 * K + V) * kSize + (kByChannel ? 4 * K : 0));
   static constexpr int kInsideBytes = 32 * 8 * kChunks * (kByChannel ? 4 * kParts : kSize);
   static constexpr int kGateBytes = kByChannel ? kChunks * K * 4 : kTokens * Gates<E>::kBytes;
-  static constexpr int bytes(std::int64_t tokens) {
-    return (tokens > kTokens ? 2 : 1) * kStageBytes + kInsideBytes + kGateBytes;
-  }
+  static constexpr int kMostBytes = 2 * kStageBytes + kInsideBytes + kGateBytes;
+  static constexpr int bytes(std::int64_t tokens) { return kMostBytes - (tokens > kTokens ? 0 : kStageBytes); }
 };
 
 /// A block walks one head of one sequence. Per kTokens tokens: each warp makes the products inside its own chunks; then
@@ -62,7 +61,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
   const auto g_tile = [&](int n) { return Tile<float, K>(q_tile(n).memory + kTokens * (2 * K + V) * Shape::kSize); };
   float* totals = reinterpret_cast<float*>(gate_memory);  // e^(G_last) [chunks, K]
 
-  float next_g = 0.0f;
+  std::uint32_t next_g = 0;
   const auto load_all = [&](int n) {
     const int token = n * kTokens, valid = tokens - token;
     load_rows<E, K, kTokens, kThreads>(q_tile(n), q + token * k_stride, k_stride, valid);
@@ -74,7 +73,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
     } else {
       next_g = p.g && thread < kTokens && thread < valid
                    ? load_gate(p.g, p.gate_type, first + (token + thread) * p.heads)
-                   : 0.0f;
+                   : 0;
     }
   };
 
@@ -86,7 +85,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
   for (int n = 0; n < loads; ++n) {
     const int left = tokens - n * kTokens;
     const int chunks = min(Shape::kChunks, (left + kChunk - 1) / kChunk);
-    if (!kByChannel && thread < kTokens) raw_g[thread] = next_g;
+    if (!kByChannel && thread < kTokens) raw_g[thread] = gate_of(next_g, p.gate_type);
     wait_for_copies();
     __syncthreads();
     if (n + 1 < loads) load_all(n + 1);
@@ -100,7 +99,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
                                       part, Shape::kParts);
         store_lanes(m_parts_of(c) + 32 * part, pack<float>(m));
       } else {
-        sum_gates<E, false>(gates, kChunk * c, raw_g, nullptr);
+        sum_gates<E>(gates.at(kChunk * c), raw_g + kChunk * c, nullptr);
         store_lanes(m_of(c), to_right(transpose(multiply_inside(queries, keys, kChunk * c, gates, p.scale))));
       }
     }
@@ -124,7 +123,7 @@ __global__ void __launch_bounds__(ForwardShape<E, K, V, kByChannel>::kThreads,
       add(out, out_odd);
       Operand<E> added = fresh;
       if constexpr (!kByChannel) {
-        const Columns decay = load_columns(gates.decay, token), rest = load_columns(gates.rest, token);
+        const Columns decay = load_columns(gates.decay + token), rest = load_columns(gates.rest + token);
         Acc values_to_end = unpack(fresh);
 #pragma unroll
         for (int i = 0; i < 8; ++i) {

@@ -47,7 +47,7 @@ __device__ __forceinline__ GateSums differentiate_inside(Acc& d_m, const Acc& m,
 /// e^(G_last) of a chunk for columns 16 i.. of S^T: one number, or one a channel.
 template <bool kByChannel>
 __device__ __forceinline__ Columns state_decay(float by_head, const float* by_channel, int i) {
-  if constexpr (kByChannel) return load_columns(by_channel, 16 * i);
+  if constexpr (kByChannel) return load_columns(by_channel + 16 * i);
   return {{by_head, by_head, by_head, by_head}};
 }
 

@@ -17,7 +17,7 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
 
 /// What computes these arguments when the chunk is left to the operator: "plait's CUDA kernel", "token by token on the
 /// CPU", or "chunks through ATen: " and why.
-std::string linear_attention_path(const at::Tensor& k, const at::Tensor& v);
+std::string linear_attention_path(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g);
 
 /// The recurrence token by token in the dtype of its inputs, differentiable by autograd: what the above is tested
 /// against.

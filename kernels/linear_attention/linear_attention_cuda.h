@@ -45,6 +45,10 @@ struct PlaitLinearAttention {
 /// 0 when the sequence is short; -1 for arguments that the passes refuse.
 std::int64_t plait_linear_attention_workspace_bytes(const PlaitLinearAttention* arguments);
 
+/// 0 when both passes run on the current device with these sizes and types; pointers are not read, but for whether g is
+/// there. Else 1, and why, as the passes say it.
+int plait_linear_attention_check(const PlaitLinearAttention* arguments, char* message, std::size_t message_bytes);
+
 /// Enqueue one kernel on the stream of the current device and return without waiting; nothing is allocated, so they may
 /// be captured in a graph. Results do not change from run to run. Return 0, or 1 after writing to `message` (of
 /// message_bytes, ended by a zero) what was refused and what is allowed, or which CUDA call failed and why.

@@ -204,7 +204,7 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   check_chunk(kOp, options.chunk);
   const double scale = scale_of(options.scale, K);
   if (options.chunk == 0 && fits_token_scan(k)) return token_scan(q, k, v, g, {}, options.initial_state, scale);
-  if (options.chunk == 0 && k.is_cuda() && head_dims_refusal(k, v).empty())
+  if (options.chunk == 0 && k.is_cuda() && linear_attention_cuda_refusal(k, v, g).empty())
     return linear_attention_cuda(q, k, v, g, options.initial_state, scale);
   // Measured in README.md: the decays within a chunk grow with C, the states with 1 / C.
   const auto result = LinearAttention::apply(q, k, v, given(g), given(options.initial_state), scale,
@@ -212,10 +212,10 @@ Scan linear_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor
   return {result[0], result[1]};
 }
 
-std::string linear_attention_path(const at::Tensor& k, const at::Tensor& v) {
+std::string linear_attention_path(const at::Tensor& k, const at::Tensor& v, const at::Tensor& g) {
   if (fits_token_scan(k)) return "token by token on the CPU";
   if (!k.is_cuda()) return "chunks through ATen";
-  const std::string refusal = head_dims_refusal(k, v);
+  const std::string refusal = linear_attention_cuda_refusal(k, v, g);
   return refusal.empty() ? "plait's CUDA kernel" : "chunks through ATen: " + refusal;
 }
 

@@ -92,7 +92,7 @@ TEST_F(GpuTest, TheDeltaRuleRunsInPlaitsKernelAndAgreesWithTheCpu) {
 TEST_F(GpuTest, LinearAttentionRunsInPlaitsKernelAndAgreesWithTheCpu) {
   const auto run = [](const std::vector<at::Tensor>& x) {
     if (x[0].is_cuda()) {
-      EXPECT_EQ(kernels::linear_attention_path(x[1], x[2]), "plait's CUDA kernel");
+      EXPECT_EQ(kernels::linear_attention_path(x[1], x[2], x[3]), "plait's CUDA kernel");
     }
     return kernels::linear_attention(x[0], x[1], x[2], x[3], {.initial_state = x[4]});
   };
@@ -113,7 +113,7 @@ TEST_F(GpuTest, LinearAttentionAboveTheKernelsHeadDimsGoesThroughATen) {
   const auto values = [&](std::int64_t width) {
     return at::ones({1, 20, 1, width}, at::TensorOptions(at::kFloat).device(device));
   };
-  EXPECT_EQ(kernels::linear_attention_path(values(130), values(16)),
+  EXPECT_EQ(kernels::linear_attention_path(values(130), values(16), {}),
             "chunks through ATen: the head dims are 130 and 16, above 128");
   const at::Tensor last = kernels::linear_attention(values(130), values(130), values(16), {}, {.scale = 1.0}).output;
   EXPECT_EQ(last.select(1, 19).min().item<float>(), 20 * 130);

@@ -34,7 +34,7 @@ class GlaLayer : public MixerLayer {
   }
 
   std::string scan_path(const at::TensorOptions& options) const override {
-    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim, options);
+    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim, /*channel_gates=*/true, options);
   }
 
  private:

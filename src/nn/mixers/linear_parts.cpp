@@ -34,9 +34,11 @@ at::Tensor NormedOutput::operator()(const at::Tensor& output, const at::Tensor& 
   return projected(merge_heads(normed, x.size(0)));
 }
 
-std::string linear_attention_scan_path(std::int64_t key_dim, std::int64_t value_dim, const at::TensorOptions& options) {
-  return "linear attention: " + kernels::linear_attention_path(at::empty({1, 1, 1, key_dim}, options),
-                                                               at::empty({1, 1, 1, value_dim}, options));
+std::string linear_attention_scan_path(std::int64_t key_dim, std::int64_t value_dim, bool channel_gates,
+                                       const at::TensorOptions& options) {
+  const at::Tensor k = at::empty({1, 1, 1, key_dim}, options);
+  return "linear attention: " + kernels::linear_attention_path(k, at::empty({1, 1, 1, value_dim}, options),
+                                                               channel_gates ? k : at::empty({1, 1, 1}, options));
 }
 
 }  // namespace plait::nn

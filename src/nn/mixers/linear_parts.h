@@ -47,6 +47,7 @@ class NormedOutput {
 };
 
 /// The scan_path of a layer whose scan is linear attention.
-std::string linear_attention_scan_path(std::int64_t key_dim, std::int64_t value_dim, const at::TensorOptions& options);
+std::string linear_attention_scan_path(std::int64_t key_dim, std::int64_t value_dim, bool channel_gates,
+                                       const at::TensorOptions& options);
 
 }  // namespace plait::nn

@@ -50,7 +50,7 @@ class Mamba2Layer : public MixerLayer {
   }
 
   std::string scan_path(const at::TensorOptions& options) const override {
-    return linear_attention_scan_path(mixer_.state_dim, mixer_.head_dim, options);
+    return linear_attention_scan_path(mixer_.state_dim, mixer_.head_dim, /*channel_gates=*/false, options);
   }
 
  private:

@@ -57,7 +57,8 @@ class MLstmLayer : public MixerLayer {
 
   /// Linear attention in fp32, the normaliser one more value.
   std::string scan_path(const at::TensorOptions& options) const override {
-    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim + 1, options.dtype(at::kFloat));
+    return linear_attention_scan_path(mixer_.key_head_dim, mixer_.value_head_dim + 1, /*channel_gates=*/false,
+                                      options.dtype(at::kFloat));
   }
 
  private:

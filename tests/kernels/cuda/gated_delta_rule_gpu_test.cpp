@@ -341,6 +341,9 @@ TEST(GatedDeltaRuleCuda, RefusesInWords) {
   EXPECT_EQ(plait_gated_delta_rule_forward(&p, nullptr, message, sizeof message), 1);
   EXPECT_STREQ(message, "key_dim is 48; 32, 64 and 128 are supported");
   EXPECT_EQ(plait_gated_delta_rule_workspace_bytes(&p), -1);
+  message[0] = 0;
+  EXPECT_EQ(plait_gated_delta_rule_check(&p, message, sizeof message), 1);
+  EXPECT_STREQ(message, "key_dim is 48; 32, 64 and 128 are supported");
   p = good();
   p.data_type = static_cast<PlaitDataType>(7);
   EXPECT_EQ(plait_gated_delta_rule_backward(&p, nullptr, message, sizeof message), 1);
@@ -353,13 +356,16 @@ TEST(GatedDeltaRuleCuda, RefusesInWords) {
   EXPECT_STREQ(message, "q is no");
 }
 
-TEST(GatedDeltaRuleCuda, NeedsNoWorkspaceForOneChunk) {
+TEST(GatedDeltaRuleCuda, WorkspaceHoldsARecordAChunkAndAStateEvery64Tokens) {
   PlaitGatedDeltaRule p = good();
   p.data_type = PLAIT_BFLOAT16;
-  p.tokens = 64;
+  constexpr std::int64_t kRecord = 2 * (16 * 16 * 2) + 4 * (16 * 4) + 2 * (16 * 16 * 2);  // m, b; gates; T in two parts
+  p.tokens = 0;
   EXPECT_EQ(plait_gated_delta_rule_workspace_bytes(&p), 0);
+  p.tokens = 64;
+  EXPECT_EQ(plait_gated_delta_rule_workspace_bytes(&p), 4 * kRecord);
   p.tokens = 65;
-  EXPECT_EQ(plait_gated_delta_rule_workspace_bytes(&p), 64 * 64 * 2);
+  EXPECT_EQ(plait_gated_delta_rule_workspace_bytes(&p), 5 * kRecord + 64 * 64 * 2);
 }
 
 TEST(GatedDeltaRuleCuda, SaysWhichDeviceOrWhyNone) {

@@ -308,6 +308,9 @@ TEST(LinearAttentionCuda, RefusesInWords) {
   EXPECT_EQ(plait_linear_attention_forward(&p, nullptr, message, sizeof message), 1);
   EXPECT_STREQ(message, "value_dim is 48; 32, 64 and 128 are supported");
   EXPECT_EQ(plait_linear_attention_workspace_bytes(&p), -1);
+  message[0] = 0;
+  EXPECT_EQ(plait_linear_attention_check(&p, message, sizeof message), 1);
+  EXPECT_STREQ(message, "value_dim is 48; 32, 64 and 128 are supported");
   p = good();
   p.data_type = static_cast<PlaitDataType>(7);
   EXPECT_EQ(plait_linear_attention_backward(&p, nullptr, message, sizeof message), 1);
