@@ -31,6 +31,8 @@ struct Tile {
   __device__ __forceinline__ E* at(int row, int col) const {
     return reinterpret_cast<E*>(piece(row, col / kPerPiece)) + col % kPerPiece;
   }
+  /// Its rows from `row` on, a multiple of 16.
+  __device__ __forceinline__ Tile from(int row) const { return Tile(memory + row * kRowBytes); }
 };
 
 /// Where lane's row of an ldmatrix or stmatrix of four 8 x 8 blocks begins; row and col are multiples of 16.
@@ -213,25 +215,37 @@ __device__ __forceinline__ void copy_async(void* to, const void* from, bool vali
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid ? 16 : 0)
                : "memory");
 }
-/// Operands that lie in the order of the lanes, from device memory, by a warp. What a lane copies it also loads.
-template <int kCount, class O>
+/// Operands in the order of the lanes, from device memory: as load_lanes, or load_own, finds them. What a lane copies
+/// it also loads.
+template <class O>
 __device__ __forceinline__ void copy_lanes(O* to, const O* from) {
 #pragma unroll
-  for (int i = lane_id(); i < kCount * 32 * static_cast<int>(sizeof(O)) / 16; i += 32)
-    copy_async(reinterpret_cast<uint4*>(to) + i, reinterpret_cast<const uint4*>(from) + i, true);
+  for (int i = 0; i < static_cast<int>(sizeof(O)) / 16; ++i)
+    copy_async(reinterpret_cast<uint4*>(to) + lane_id() + 32 * i,
+               reinterpret_cast<const uint4*>(from) + lane_id() + 32 * i, true);
+}
+template <class E, int kCols>
+__device__ __forceinline__ void copy_own(const Tile<E, kCols>& t, int row, int col, const Operand<E>* from) {
+  constexpr int kCount = static_cast<int>(sizeof(Operand<E>)) / 16;
+  const int lane = lane_id();
+#pragma unroll
+  for (int i = 0; i < kCount; ++i)
+    copy_async(t.piece(row + lane / 2, col / t.kPerPiece + kCount * (lane & 1) + i),
+               reinterpret_cast<const uint4*>(from) + lane + 32 * i, true);
 }
 /// Asks for one cache line of device memory ahead of its load.
 __device__ __forceinline__ void prefetch(const void* at) { asm volatile("prefetch.global.L2 [%0];" ::"l"(at)); }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
-/// Which pieces of a tile's rows one of kThreads threads copies: always the same piece of every kStep-th row. With more
-/// threads than pieces some have none.
+/// Which pieces of a tile's rows one of kThreads threads, a block or 32 for a warp, copies: always the same piece of
+/// every kStep-th row. With more threads than pieces some have none.
 template <class E, int kCols, int kRows, int kThreads>
 struct RowShare {
   using Rows = Tile<E, kCols>;
   static constexpr int kStep = kThreads / Rows::kPieces, kCount = kStep > kRows ? 1 : kRows / kStep;
   static_assert(kThreads % Rows::kPieces == 0 && (kStep > kRows || kRows % kStep == 0));
-  int row = static_cast<int>(threadIdx.x) / Rows::kPieces, piece = static_cast<int>(threadIdx.x) % Rows::kPieces;
+  int thread = kThreads == 32 ? lane_id() : static_cast<int>(threadIdx.x);
+  int row = thread / Rows::kPieces, piece = thread % Rows::kPieces;
 
   __device__ __forceinline__ unsigned char* in_tile(const Rows& t, int i) const {
     if constexpr (kStep % 8 == 0) return t.piece(row, piece) + i * kStep * Rows::kRowBytes;  // the swizzle repeats
@@ -239,7 +253,7 @@ struct RowShare {
   }
 };
 
-/// kRows rows of a tile from device memory, by all threads of the block; rows from `valid` on become zero.
+/// kRows rows of a tile from device memory, by kThreads threads; rows from `valid` on become zero.
 template <class E, int kCols, int kRows, int kThreads>
 __device__ __forceinline__ void load_rows(const Tile<E, kCols>& t, const E* from, std::int64_t row_stride, int valid) {
   const RowShare<E, kCols, kRows, kThreads> mine;
@@ -297,6 +311,10 @@ __device__ __forceinline__ float column_sums(const float (&x)[4]) {
 }
 __device__ __forceinline__ int summed_column() {
   return 2 * (lane_id() & 3) + ((lane_id() >> 3) & 1) + 8 * (lane_id() >> 4);
+}
+/// A lane that has the sum of a column.
+__device__ __forceinline__ int lane_of_column(int column) {
+  return ((column >> 1) & 3) + 8 * (column & 1) + 16 * (column >> 3);
 }
 
 __device__ __forceinline__ float quad_sum(float x) {

@@ -13,11 +13,15 @@ struct BackwardShape {
   static constexpr int kSlices = V / kSlice;               ///< warps that hold a slice of the states
   static constexpr int kWarps = max_of(kSlices, kChunks);  ///< all take chunks
   static constexpr int kThreads = 32 * kWarps;
-  static constexpr int kParts = max_of(1, kWarps / kChunks);  ///< warps that share a chunk where chunks go to warps
+  static constexpr int kParts = kWarps / kChunks;  ///< warps that share a chunk where chunks go to warps
   static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
+  /// In the last step a chunk's record and rows of all tiles are one warp's: it loads the next ones into their place as
+  /// soon as it has no more use for them.
+  static constexpr bool kOwnChunk = kParts == 1 && K <= kTokens;
   static constexpr int kUnroll = V == 32 ? 2 : 1;  ///< measured
   /// Operands of a whole chunk that stay in registers while the columns of K pass by.
   static constexpr bool kHold = V * static_cast<int>(sizeof(E)) <= 256;
+  static_assert(kHold || !kOwnChunk);
   static constexpr int kSize = static_cast<int>(sizeof(E));
   /// Room for the next tokens beside the present ones, where one block fills a multiprocessor in any case.
   static constexpr int kStages = V == 128 && K >= 64 ? 2 : 1;
@@ -68,40 +72,53 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   // e^(G_last) <S0, dS1> [slices]; before them [slices, 16] and [parts, 16].
   const auto state_sums = [&](int c) { return gate_sums(c) + kChunk * Shape::kParts; };
 
-  // Where a warp's checkpoint lies, in the order of the lanes, until its rows of the first chunk's state take its
-  // place.
-  const auto own_checkpoint = [&] { return reinterpret_cast<Operand<E>*>(states + v0 * K * Shape::kSize); };
-
   auto* const all_records = static_cast<unsigned char*>(p.workspace);
   const std::int64_t first_record = head * ((tokens + kChunk - 1) / kChunk);
   const auto checkpoint_at = [&](int n) {
     return checkpoint<E, K, V>(all_records + record_bytes<E>(p), head, loads - 1, n, warp);
   };
   const auto record_at = [&](int n) { return all_records + (first_record + n * Shape::kChunks) * Record<E>::kBytes; };
-  const auto load_tokens = [&](int n) {
-    const int token = n * kTokens, valid = tokens - token;
-    const std::int64_t at = first + token * p.heads;
-    load_rows<E, K, kTokens, kThreads>(q_of(n), static_cast<const E*>(p.q) + at * K, k_stride, valid);
-    load_rows<E, K, kTokens, kThreads>(k_of(n), static_cast<const E*>(p.k) + at * K, k_stride, valid);
-    load_rows<E, V, kTokens, kThreads>(v_of(n), static_cast<const E*>(p.v) + at * V, v_stride, valid);
-    load_rows<E, V, kTokens, kThreads>(o_of(n), static_cast<const E*>(p.d_output) + at * V, v_stride, valid);
+  // The rows that a thread has a part in, of the tiles of each load.
+  constexpr int kRows = Shape::kOwnChunk ? kChunk : kTokens, kRowThreads = Shape::kOwnChunk ? 32 : kThreads;
+  const int row = Shape::kOwnChunk ? kChunk * warp : 0;
+  const auto load_keys = [&](int n) {
+    const int token = n * kTokens + row;
+    const std::int64_t at = (first + token * p.heads) * K;
+    load_rows<E, K, kRows, kRowThreads>(q_of(n).from(row), static_cast<const E*>(p.q) + at, k_stride, tokens - token);
+    load_rows<E, K, kRows, kRowThreads>(k_of(n).from(row), static_cast<const E*>(p.k) + at, k_stride, tokens - token);
+  };
+  const auto load_values = [&](int n) {
+    const int token = n * kTokens + row;
+    const std::int64_t at = (first + token * p.heads) * V;
+    load_rows<E, V, kRows, kRowThreads>(v_of(n).from(row), static_cast<const E*>(p.v) + at, v_stride, tokens - token);
+    load_rows<E, V, kRows, kRowThreads>(o_of(n).from(row), static_cast<const E*>(p.d_output) + at, v_stride,
+                                        tokens - token);
+  };
+  // A warp's checkpoint waits in its own columns of y_tile, or where its rows of the first chunk's state take its
+  // place.
+  const auto own_checkpoint = [&](int i) {
+    return reinterpret_cast<Operand<E>*>(state_of(0).from(v0).memory) + 32 * i;
   };
   const auto load_checkpoint = [&](int n) {
-    if (n > 0 && holds_state) copy_lanes<K / 16>(own_checkpoint(), checkpoint_at(n - 1));
+    if (n == 0 || !holds_state) return;
+#pragma unroll
+    for (int i = 0; i < K / 16; ++i) {
+      const Operand<E>* from = checkpoint_at(n - 1) + 32 * i;
+      Shape::kOwnChunk ? copy_own(y_tile, 16 * i, v0, from) : copy_lanes(own_checkpoint(i), from);
+    }
   };
-  // Each of the first warps the records of 32 tokens: their sums, which it has read, lay there.
+  constexpr int kOwnRecords = Shape::kOwnChunk ? 1 : Shape::kChunks < 2 ? 1 : 2;
   const auto load_records = [&](int n) {
-    constexpr int kOwn = Shape::kChunks < 2 ? Shape::kChunks : 2;
-    const int own = min(kOwn, (tokens - n * kTokens + kChunk - 1) / kChunk - 2 * warp);
-    const unsigned char* from = record_at(n) + 2 * warp * Record<E>::kBytes;
-    unsigned char* to = records + 2 * warp * Record<E>::kBytes;
-    for (int i = lane; i < own * Record<E>::kBytes / 16; i += 32) copy_async(to + 16 * i, from + 16 * i, true);
+    const int c = kOwnRecords * warp, count = min(kOwnRecords, (tokens - n * kTokens + kChunk - 1) / kChunk - c);
+    for (int i = lane; i < count * Record<E>::kBytes / 16; i += 32)
+      copy_async(record_of(c).memory + 16 * i, record_at(n) + c * Record<E>::kBytes + 16 * i, true);
   };
 
   if (loads > 0) {
-    load_tokens(loads - 1);
+    load_keys(loads - 1);
+    load_values(loads - 1);
     load_checkpoint(loads - 1);
-    if (warp * 32 < kTokens) load_records(loads - 1);
+    if (kOwnRecords * warp < Shape::kChunks) load_records(loads - 1);
   }
   Acc d_state[K / 16];  // dS^T [16, K]
   load_state<K, V>(d_state, p.d_final_state && holds_state ? p.d_final_state + head * K * V : nullptr, v0);
@@ -115,7 +132,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     const Tile<E, V> v_tile = v_of(n), o_tile = o_of(n);
     if (n > 0) {
       if constexpr (Shape::kStages == 2) {
-        load_tokens(n - 1);
+        load_keys(n - 1);
+        load_values(n - 1);
       } else {  // there is no room for them yet
         const std::int64_t at = first + (n - 1) * kTokens * p.heads;
         prefetch_rows<E, K, kTokens, kThreads>(static_cast<const E*>(p.q) + at * K, k_stride);
@@ -140,7 +158,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       Acc state[K / 16];
       if (n > 0) {
 #pragma unroll
-        for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(own_checkpoint() + 32 * i));
+        for (int i = 0; i < K / 16; ++i)
+          state[i] = unpack(Shape::kOwnChunk ? load_own(y_tile, 16 * i, v0) : load_lanes(own_checkpoint(i)));
         __syncwarp();
       } else {
         load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
@@ -257,18 +276,53 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       const float sum = quad_sum(column_sums(own_state_sums));
       if ((lane & 7) == 0 && lane / 8 < Shape::kChunks) state_sums(lane / 8)[warp] = sum;
     }
-    for (int c = warp / Shape::kParts; c < chunks; c += Shape::kWarps / Shape::kParts) {
-      const int token = kChunk * c, part = warp % Shape::kParts;
-      const Gates<E> gates = record_of(c).inside().gates();
-      Operand<E> held[Shape::kHold ? 3 * (V / 16) : 1];
-      if constexpr (Shape::kHold) {
+    const int c = warp / Shape::kParts, part = warp % Shape::kParts, token = kChunk * c;
+    Operand<E> held[Shape::kHold ? 3 * (V / 16) : 1];
+    if constexpr (Shape::kHold) {
 #pragma unroll
-        for (int j = 0; j < V / 16; ++j) {
-          held[3 * j] = load(o_tile, token, 16 * j);
-          held[3 * j + 1] = load(y_tile, token, 16 * j);
-          held[3 * j + 2] = load(v_tile, token, 16 * j);
-        }
+      for (int j = 0; j < V / 16; ++j) {
+        held[3 * j] = load(o_tile, token, 16 * j);
+        held[3 * j + 1] = load(y_tile, token, 16 * j);
+        held[3 * j + 2] = load(v_tile, token, 16 * j);
       }
+    }
+    const std::int64_t at = first + static_cast<std::int64_t>(n) * kTokens * p.heads;
+    const auto write = [&]<int kCols>(const Tile<E, kCols>& tile, void* to, std::int64_t stride) {
+      write_rows<E, kCols, kRows, kRowThreads>(tile.from(row), static_cast<E*>(to) + (at + row * p.heads) * kCols,
+                                               stride, left - row);
+    };
+    float d_beta = 0.0f, d_gate = 0.0f;  // of a token a lane
+    const auto sum_slices = [&](int t) {
+      for (int w = 0; w < Shape::kSlices; ++w) d_beta += d_beta_sums(t / kChunk)[w * kChunk + t % kChunk];
+      if (t % kChunk == kChunk - 1) {
+        for (int w = 0; w < Shape::kSlices; ++w) d_gate += state_sums(t / kChunk)[w];
+      }
+    };
+    const auto write_gates = [&](int t, bool mine) {
+      const std::int64_t index = at + t * p.heads;
+      if (mine && t < left) store_gate(p.d_beta, p.gate_type, index, d_beta);
+      if (!gated) return;
+#pragma unroll
+      for (int d = 1; d < kChunk; d *= 2) {
+        const float after = __shfl_down_sync(0xffffffffu, d_gate, d, kChunk);
+        if (t % kChunk + d < kChunk) d_gate += after;
+      }
+      if (mine && t < left) store_gate(p.d_g, p.gate_type, index, d_gate);
+    };
+    if constexpr (Shape::kOwnChunk) {
+      write(y_tile, p.d_v, v_stride);
+      __syncthreads();  // the sums are there, and all of y_tile has been read
+      sum_slices(token + lane % kChunk);
+      if (n > 0) {
+        load_values(n - 1);
+        load_checkpoint(n - 1);
+        __syncwarp();
+        if (c >= chunks) load_records(n - 1);
+      }
+    }
+
+    if (c < chunks) {
+      const Gates<E> gates = record_of(c).inside().gates();
       const auto d_out = [&](int j) {
         if constexpr (Shape::kHold)
           return held[3 * j];
@@ -316,6 +370,10 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         decay_row[r] = gates.decay[acc_row(2 * r)];
         rest_row[r] = gates.rest[acc_row(2 * r)];
       }
+      if (Shape::kOwnChunk && n > 0) {
+        __syncwarp();
+        load_records(n - 1);
+      }
 #pragma unroll Shape::kUnroll
       for (int i = part; i < K / 16; i += Shape::kParts) {
         Acc d_q = zero_acc(), d_k = zero_acc(), d_rest = zero_acc();
@@ -349,59 +407,48 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       }
       if (gated) {
         const float carried = warp_sum(rest_sum[0] + rest_sum[1]);
-        float* to = gate_sums(c) + part * kChunk;
         float row[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r)
           row[r] = quad_sum((part == 0 ? gate_row[r] : 0.0f) + q_sum[r] + k_sum[r] - rest_sum[r]);
-        if ((lane & 3) == 0) {
-          to[lane / 4] = row[0];
-          to[lane / 4 + 8] = row[1];
+        const int t = lane % kChunk;
+        const float upper = __shfl_sync(0xffffffffu, row[0], 4 * (t % 8)),
+                    lower_half = __shfl_sync(0xffffffffu, row[1], 4 * (t % 8));
+        float sum = t < 8 ? upper : lower_half;
+        if (part == 0) sum -= __shfl_sync(0xffffffffu, column_sums(gate_column), lane_of_column(t));
+        if (t == kChunk - 1) sum += carried;
+        if constexpr (Shape::kOwnChunk) {
+          d_gate += sum;
+        } else {
+          if (lane < kChunk) gate_sums(c)[part * kChunk + t] = sum;
         }
-        __syncwarp();
-        if (part == 0) {
-          const float sum = column_sums(gate_column);
-          if ((lane & 4) == 0) to[summed_column()] -= sum;
-          __syncwarp();
-        }
-        if (lane == 0) to[kChunk - 1] += carried;
       }
     }
-    __syncthreads();
-
-    const std::int64_t at = first + static_cast<std::int64_t>(n) * kTokens * p.heads;
-    write_rows<E, K, kTokens, kThreads>(q_tile, static_cast<E*>(p.d_q) + at * K, k_stride, left);
-    write_rows<E, K, kTokens, kThreads>(k_tile, static_cast<E*>(p.d_k) + at * K, k_stride, left);
-    write_rows<E, V, kTokens, kThreads>(y_tile, static_cast<E*>(p.d_v) + at * V, v_stride, left);
-    if (n > 0) {
-      // A thread loads into what it has just written out: no barrier between.
-      if constexpr (Shape::kStages == 1) load_tokens(n - 1);
-      load_checkpoint(n - 1);
-    }
-
-    if (warp * 32 < kTokens) {
-      const int t = min(thread, kTokens - 1), c = t / kChunk, in_chunk = t % kChunk;
-      const bool stored = thread < kTokens && thread < left;
-      const std::int64_t index = at + thread * p.heads;
-      float d_beta = 0.0f, d_gate = 0.0f;
-      for (int w = 0; w < Shape::kSlices; ++w) d_beta += d_beta_sums(c)[w * kChunk + in_chunk];
-      if (stored) store_gate(p.d_beta, p.gate_type, index, d_beta);
-      if (gated) {
-        if (c < chunks) {
-          for (int part = 0; part < Shape::kParts; ++part) d_gate += gate_sums(c)[part * kChunk + in_chunk];
-          if (in_chunk == kChunk - 1) {
-            for (int w = 0; w < Shape::kSlices; ++w) d_gate += state_sums(c)[w];
-          }
-        }
-#pragma unroll
-        for (int d = 1; d < kChunk; d *= 2) {
-          const float after = __shfl_down_sync(0xffffffffu, d_gate, d, 16);
-          if (in_chunk + d < kChunk) d_gate += after;
-        }
-        if (stored) store_gate(p.d_g, p.gate_type, index, d_gate);
-      }
+    if constexpr (Shape::kOwnChunk) {
       __syncwarp();
-      if (n > 0) load_records(n - 1);
+    } else {
+      __syncthreads();
+      write(y_tile, p.d_v, v_stride);
+    }
+    write(q_tile, p.d_q, k_stride);
+    write(k_tile, p.d_k, k_stride);
+    if (n > 0 && Shape::kStages == 1) {  // a thread loads into what it has just written out: no barrier between
+      load_keys(n - 1);
+      if (!Shape::kOwnChunk) load_values(n - 1);
+    }
+    if constexpr (Shape::kOwnChunk) {
+      write_gates(token + lane % kChunk, lane < kChunk);
+    } else {
+      if (n > 0) load_checkpoint(n - 1);
+      constexpr int kTokensAWarp = kChunk * kOwnRecords;
+      if (warp * kTokensAWarp < kTokens) {
+        const int t = warp * kTokensAWarp + lane % kTokensAWarp;
+        sum_slices(t);
+        for (int i = 0; i < Shape::kParts; ++i) d_gate += gate_sums(t / kChunk)[i * kChunk + t % kChunk];
+        write_gates(t, lane < kTokensAWarp);
+        __syncwarp();
+        if (n > 0) load_records(n - 1);
+      }
     }
   }
   if (p.d_initial_state && holds_state) store_state<K, V>(d_state, p.d_initial_state + head * K * V, v0);

@@ -173,7 +173,14 @@ __device__ __forceinline__ void multiply_inside(const Tile<E, K>& q, const Tile<
     __syncwarp();
     const auto* from = reinterpret_cast<const uint4*>(inside.memory);
     auto* to = reinterpret_cast<uint4*>(record.inside().memory);
-    for (int i = lane_id(); i < Inside<E>::kBytes / 16; i += 32) to[i] = from[i];
+    constexpr int kPieces = Inside<E>::kBytes / 16, kTurns = (kPieces + 31) / 32;
+    uint4 pieces[kTurns];
+#pragma unroll
+    for (int i = 0; i < kTurns; ++i)
+      if (32 * i + lane_id() < kPieces) pieces[i] = from[32 * i + lane_id()];
+#pragma unroll
+    for (int i = 0; i < kTurns; ++i)
+      if (32 * i + lane_id() < kPieces) to[32 * i + lane_id()] = pieces[i];
   }
 }
 

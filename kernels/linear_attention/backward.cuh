@@ -78,9 +78,10 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
   // By channel.
   float* totals = reinterpret_cast<float*>(gate_memory);  // e^(G_last) [chunks, K]
 
-  // Where a warp's checkpoint lies, in the order of the lanes, until its rows of the first chunk's state take its
-  // place.
-  const auto own_checkpoint = [&] { return reinterpret_cast<Operand<E>*>(states + v0 * K * Shape::kSize); };
+  // A warp's checkpoint waits where its rows of the first chunk's state take its place.
+  const auto own_checkpoint = [&](int i) {
+    return reinterpret_cast<Operand<E>*>(states + v0 * K * Shape::kSize) + 32 * i;
+  };
 
   std::uint32_t next_g = 0;
   const auto load_all = [&](int n) {
@@ -96,7 +97,9 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
       next_g = p.g && thread < kTokens && thread < valid ? load_gate(p.g, p.gate_type, at + thread * p.heads) : 0;
     }
     if (n > 0 && holds_state) {
-      copy_lanes<K / 16>(own_checkpoint(), checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp));
+      const Operand<E>* from = checkpoint<E, K, V>(p.workspace, head, loads - 1, n - 1, warp);
+#pragma unroll
+      for (int i = 0; i < K / 16; ++i) copy_lanes(own_checkpoint(i), from + 32 * i);
     }
   };
 
@@ -147,7 +150,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
       Acc state[K / 16];
       if (n > 0) {
 #pragma unroll
-        for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(own_checkpoint() + 32 * i));
+        for (int i = 0; i < K / 16; ++i) state[i] = unpack(load_lanes(own_checkpoint(i)));
         __syncwarp();
       } else {
         load_state<K, V>(state, p.initial_state ? p.initial_state + head * K * V : nullptr, v0);
