@@ -428,17 +428,6 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       __syncwarp();
     } else {
       __syncthreads();
-      write(y_tile, p.d_v, v_stride);
-    }
-    write(q_tile, p.d_q, k_stride);
-    write(k_tile, p.d_k, k_stride);
-    if (n > 0 && Shape::kStages == 1) {  // a thread loads into what it has just written out: no barrier between
-      load_keys(n - 1);
-      if (!Shape::kOwnChunk) load_values(n - 1);
-    }
-    if constexpr (Shape::kOwnChunk) {
-      write_gates(token + lane % kChunk, lane < kChunk);
-    } else {
       if (n > 0) load_checkpoint(n - 1);
       constexpr int kTokensAWarp = kChunk * kOwnRecords;
       if (warp * kTokensAWarp < kTokens) {
@@ -449,7 +438,15 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
         __syncwarp();
         if (n > 0) load_records(n - 1);
       }
+      write(y_tile, p.d_v, v_stride);
     }
+    write(q_tile, p.d_q, k_stride);
+    write(k_tile, p.d_k, k_stride);
+    if (n > 0 && Shape::kStages == 1) {  // a thread loads into what it has just written out: no barrier between
+      load_keys(n - 1);
+      if (!Shape::kOwnChunk) load_values(n - 1);
+    }
+    if constexpr (Shape::kOwnChunk) write_gates(token + lane % kChunk, lane < kChunk);
   }
   if (p.d_initial_state && holds_state) store_state<K, V>(d_state, p.d_initial_state + head * K * V, v0);
 }
