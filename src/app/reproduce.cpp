@@ -106,51 +106,44 @@ Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduc
                  .rows = {},
                  .notes = {}};
   out.rows.resize(out.experiment.rows.size());
-  std::vector<std::vector<std::size_t>> parts;  // rows that train side by side
-  for (const bool curriculum : {true, false}) {
-    std::vector<std::size_t> part;
-    for (std::size_t i = 0; i < out.rows.size(); ++i)
-      if (out.experiment.rows[i].curriculum == curriculum) part.push_back(i);
-    if (!part.empty()) parts.push_back(std::move(part));
-  }
-  for (std::size_t k = 0; k < parts.size(); ++k) {
+  // Row after row, so that a stopped table has lost little, what it keeps is small, and the time left is known early.
+  for (std::size_t i = 0; i < out.rows.size(); ++i) {
+    const PublishedRow& row = out.experiment.rows[i];
     proxy::TrainingPlan plan = out.experiment.plan;
-    plan.curriculum = out.experiment.rows[parts[k][0]].curriculum;
-    std::vector<evaluate::ProxyCandidate> candidates;
-    evaluate::ProxyProgress progress{.training = k + 1,
-                                     .trainings = parts.size(),
-                                     .task = plan.task,
+    plan.curriculum = row.curriculum;
+    evaluate::ProxyCandidate candidate{row.model, row.learning_rates};
+    spec::ModelSpec& model = candidate.model;
+    model.vocab_size = shape.vocab_size;
+    model.max_position = shape.length;
+    model.tied_embeddings = true;
+    model.dtype = spec::DType::fp32;
+    model.name = row.label;
+    evaluate::ProxyProgress progress{.training = i + 1,
+                                     .trainings = out.rows.size(),
+                                     .task = fmt::format("{}, {}", plan.task, row.label),
                                      .device = plan.device,
-                                     .members = 0,
+                                     .members = row.learning_rates.size() * out.experiment.seeds,
                                      .now = {}};
-    for (const std::size_t i : parts[k]) {
-      const PublishedRow& row = out.experiment.rows[i];
-      candidates.push_back({row.model, row.learning_rates});
-      spec::ModelSpec& model = candidates.back().model;
-      model.vocab_size = shape.vocab_size;
-      model.max_position = shape.length;
-      model.tied_embeddings = true;
-      model.dtype = spec::DType::fp32;
-      model.name = row.label;
-      progress.members += row.learning_rates.size() * out.experiment.seeds;
-    }
+    const double before_s = out.elapsed_s;
     const evaluate::ProxyPopulation population = evaluate::train_candidates(
-        backend, candidates, out.experiment.seeds, plan, stop, [&](const proxy::TrainingProgress& now) {
+        backend, std::span(&candidate, 1), out.experiment.seeds, plan, stop, [&](const proxy::TrainingProgress& now) {
           progress.now = now;
+          progress.now.elapsed_s += before_s;
+          const double rows_done = static_cast<double>(i + 1), rows_left = static_cast<double>(out.rows.size() - i - 1);
+          if (now.eta_s > 0) progress.now.eta_s += (progress.now.elapsed_s + now.eta_s) / rows_done * rows_left;
           if (observer) observer(progress);
         });
-    out.notes.insert(out.notes.end(), population.notes.begin(), population.notes.end());
+    for (const std::string& note : population.notes)
+      if (std::ranges::find(out.notes, note) == out.notes.end()) out.notes.push_back(note);
     out.elapsed_s += population.elapsed_s;
     out.finished = population.finished;
     if (!out.finished) break;
-    for (std::size_t j = 0; j < parts[k].size(); ++j) {
-      const evaluate::ProxyOutcome& outcome = population.outcomes[j];
-      ReproducedRow& row = out.rows[parts[k][j]];
-      row.learning_rate = outcome.learning_rate;
-      row.failure = outcome.unsupported.empty() ? outcome.score.failure : outcome.unsupported;
-      for (const proxy::MemberRun& run : outcome.runs) {
-        if (run.failure.empty() && !run.tests.empty()) row.values.push_back(value_of(run, out.experiment.measure));
-      }
+    const evaluate::ProxyOutcome& outcome = population.outcomes[0];
+    ReproducedRow& result = out.rows[i];
+    result.learning_rate = outcome.learning_rate;
+    result.failure = outcome.unsupported.empty() ? outcome.score.failure : outcome.unsupported;
+    for (const proxy::MemberRun& run : outcome.runs) {
+      if (run.failure.empty() && !run.tests.empty()) result.values.push_back(value_of(run, out.experiment.measure));
     }
   }
   if (out.finished) evaluate::remove_checkpoints(out.experiment.plan.checkpoint);

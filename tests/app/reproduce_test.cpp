@@ -94,13 +94,19 @@ TEST(ReproduceTest, TheTableShowsBothNumbersAndAHonestVerdict) {
   EXPECT_EQ(json["claims"][0]["verdict"], "not as published");
 }
 
-TEST(ReproduceTest, RowsWithoutACurriculumTrainApartAndStandWhereTheyWereListed) {
+TEST(ReproduceTest, RowsTrainOneAfterTheOtherWithTheirOwnCurriculum) {
   FakeBackend backend;
   backend.knows = [&](const proxy::Member&) { return backend.calls.back().plan.curriculum ? 0.9 : 0.1; };
   const Reproduction& reproduction = find_reproduction("haystack");
-  const Reproduced result =
-      reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny), {}, {});
-  ASSERT_EQ(backend.calls.size(), 2u);
+  std::size_t last = 0;
+  const Reproduced result = reproduce(backend, reproduction, proxy::Tier::tiny, reproduction.make(proxy::Tier::tiny),
+                                      {}, [&](const evaluate::ProxyProgress& progress) {
+                                        EXPECT_GE(progress.training, last);
+                                        last = progress.training;
+                                        EXPECT_EQ(progress.trainings, 7u);
+                                      });
+  ASSERT_EQ(backend.calls.size(), 7u);
+  EXPECT_EQ(last, 7u);
   std::size_t without = 0;
   for (std::size_t i = 0; i < result.rows.size(); ++i) {
     const bool curriculum = result.experiment.rows[i].curriculum;
@@ -140,8 +146,8 @@ TEST(ReproduceTest, AStoppedTableGoesOnFromItsLastReading) {
   EXPECT_FALSE(reproduce(backend, reproduction, proxy::Tier::tiny, experiment, stop.get_token(), {}).finished);
   backend.calls.clear();
   const Reproduced resumed = reproduce(backend, reproduction, proxy::Tier::tiny, experiment, {}, {});
-  ASSERT_EQ(backend.calls.size(), 2u);
-  EXPECT_EQ(backend.calls[0].first_step, experiment.plan.steps) << "the first part was done";
+  ASSERT_EQ(backend.calls.size(), 7u);
+  EXPECT_EQ(backend.calls[0].first_step, experiment.plan.steps) << "the first row was done";
   EXPECT_GE(backend.calls[1].first_step, 900);
   EXPECT_LT(backend.calls[1].first_step, 1001);
   EXPECT_TRUE(std::filesystem::is_empty(folder / "")) << "a finished table leaves no state";
