@@ -28,7 +28,6 @@ struct BackwardShape {
   static constexpr int kStageBytes = kTokens * (2 * K + 2 * V) * kSize;
   static constexpr int kTileBytes = kStages * kStageBytes + kTokens * V * kSize;
   static constexpr int kStateBytes = K * V * kSize;
-  static constexpr int kOperandBytes = 32 * static_cast<int>(sizeof(Operand<E>));
   /// Sums over warps, in the place of a chunk's T once that is done.
   static constexpr int kSumBytes = 4 * (kChunk * (kSlices + kParts) + kSlices);
   static_assert(kSumBytes <= Solve<E>::kBytes || kChunks == 1);
@@ -80,18 +79,21 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
   const auto record_at = [&](int n) { return all_records + (first_record + n * Shape::kChunks) * Record<E>::kBytes; };
   // The rows that a thread has a part in, of the tiles of each load.
   constexpr int kRows = Shape::kOwnChunk ? kChunk : kTokens, kRowThreads = Shape::kOwnChunk ? 32 : kThreads;
-  const int row = Shape::kOwnChunk ? kChunk * warp : 0;
+  const int first_row = Shape::kOwnChunk ? kChunk * warp : 0;
   const auto load_keys = [&](int n) {
-    const int token = n * kTokens + row;
+    const int token = n * kTokens + first_row;
     const std::int64_t at = (first + token * p.heads) * K;
-    load_rows<E, K, kRows, kRowThreads>(q_of(n).from(row), static_cast<const E*>(p.q) + at, k_stride, tokens - token);
-    load_rows<E, K, kRows, kRowThreads>(k_of(n).from(row), static_cast<const E*>(p.k) + at, k_stride, tokens - token);
+    load_rows<E, K, kRows, kRowThreads>(q_of(n).from(first_row), static_cast<const E*>(p.q) + at, k_stride,
+                                        tokens - token);
+    load_rows<E, K, kRows, kRowThreads>(k_of(n).from(first_row), static_cast<const E*>(p.k) + at, k_stride,
+                                        tokens - token);
   };
   const auto load_values = [&](int n) {
-    const int token = n * kTokens + row;
+    const int token = n * kTokens + first_row;
     const std::int64_t at = (first + token * p.heads) * V;
-    load_rows<E, V, kRows, kRowThreads>(v_of(n).from(row), static_cast<const E*>(p.v) + at, v_stride, tokens - token);
-    load_rows<E, V, kRows, kRowThreads>(o_of(n).from(row), static_cast<const E*>(p.d_output) + at, v_stride,
+    load_rows<E, V, kRows, kRowThreads>(v_of(n).from(first_row), static_cast<const E*>(p.v) + at, v_stride,
+                                        tokens - token);
+    load_rows<E, V, kRows, kRowThreads>(o_of(n).from(first_row), static_cast<const E*>(p.d_output) + at, v_stride,
                                         tokens - token);
   };
   // A warp's checkpoint waits in its own columns of y_tile, or where its rows of the first chunk's state take its
@@ -104,12 +106,16 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
 #pragma unroll
     for (int i = 0; i < K / 16; ++i) {
       const Operand<E>* from = checkpoint_at(n - 1) + 32 * i;
-      Shape::kOwnChunk ? copy_own(y_tile, 16 * i, v0, from) : copy_lanes(own_checkpoint(i), from);
+      if constexpr (Shape::kOwnChunk) {
+        copy_own(y_tile, 16 * i, v0, from);
+      } else {
+        copy_lanes(own_checkpoint(i), from);
+      }
     }
   };
-  constexpr int kOwnRecords = Shape::kOwnChunk ? 1 : Shape::kChunks < 2 ? 1 : 2;
+  constexpr int kRecordsAWarp = Shape::kOwnChunk || Shape::kChunks == 1 ? 1 : 2;
   const auto load_records = [&](int n) {
-    const int c = kOwnRecords * warp, count = min(kOwnRecords, (tokens - n * kTokens + kChunk - 1) / kChunk - c);
+    const int c = kRecordsAWarp * warp, count = min(kRecordsAWarp, (tokens - n * kTokens + kChunk - 1) / kChunk - c);
     for (int i = lane; i < count * Record<E>::kBytes / 16; i += 32)
       copy_async(record_of(c).memory + 16 * i, record_at(n) + c * Record<E>::kBytes + 16 * i, true);
   };
@@ -118,7 +124,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     load_keys(loads - 1);
     load_values(loads - 1);
     load_checkpoint(loads - 1);
-    if (kOwnRecords * warp < Shape::kChunks) load_records(loads - 1);
+    if (kRecordsAWarp * warp < Shape::kChunks) load_records(loads - 1);
   }
   Acc d_state[K / 16];  // dS^T [16, K]
   load_state<K, V>(d_state, p.d_final_state && holds_state ? p.d_final_state + head * K * V : nullptr, v0);
@@ -288,8 +294,8 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     }
     const std::int64_t at = first + static_cast<std::int64_t>(n) * kTokens * p.heads;
     const auto write = [&]<int kCols>(const Tile<E, kCols>& tile, void* to, std::int64_t stride) {
-      write_rows<E, kCols, kRows, kRowThreads>(tile.from(row), static_cast<E*>(to) + (at + row * p.heads) * kCols,
-                                               stride, left - row);
+      write_rows<E, kCols, kRows, kRowThreads>(
+          tile.from(first_row), static_cast<E*>(to) + (at + first_row * p.heads) * kCols, stride, left - first_row);
     };
     float d_beta = 0.0f, d_gate = 0.0f;  // of a token a lane
     const auto sum_slices = [&](int t) {
@@ -429,7 +435,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
     } else {
       __syncthreads();
       if (n > 0) load_checkpoint(n - 1);
-      constexpr int kTokensAWarp = kChunk * kOwnRecords;
+      constexpr int kTokensAWarp = kChunk * kRecordsAWarp;
       if (warp * kTokensAWarp < kTokens) {
         const int t = warp * kTokensAWarp + lane % kTokensAWarp;
         sum_slices(t);
