@@ -1,15 +1,17 @@
 """Every GPU benchmark of plait and, where its packages are there, flash-linear-attention (fla) on the same card.
 
-    gpu.py BIN [--no-peers] [--ops-only]     BIN holds plait_bench_cuda, plait_bench_linear_cuda and plait_bench_step_cuda
+    gpu.py BIN [--peers REGEX]     BIN holds plait_bench_cuda, plait_bench_linear_cuda and plait_bench_step_cuda
 
 Prints what the benchmarks print, then a table of ours beside fla's. Peers need torch with CUDA, Triton, transformers,
-einops and fla on PYTHONPATH; their first calls choose among kernel variants for minutes.
+einops and fla on PYTHONPATH. They choose among kernel variants for 15 to 80 s a row, ten minutes in all: --peers takes
+the rows whose name matches, "^$" none.
 
 Operators: forward and backward of bf16 tensors, gates fp32, 20 calls in a CUDA graph. Steps: two layers of fla's own
-GatedDeltaNetForCausalLM as in step_cuda_bench.cpp, weights and everything else in bf16, which spares it the fp32
-copies that plait keeps; whole-step CUDA graph, output head at the 64 labelled positions of a row alone, clip, fused
-AdamW; without the making of batches, which plait's steps include. With Triton 3.4 to 3.7.0 fla refuses the backward pass
-of gated operators on Hopper (its issue 640); the refusal is lifted here, because only the time is wanted.
+GatedDeltaNetForCausalLM as in step_cuda_bench.cpp, as a whole-step CUDA graph with the output head at the 64 labelled
+positions of a row alone, clip and fused AdamW; without the making of batches, which plait's steps include. Once with
+fp32 weights and autocast to bf16, as plait trains, once with weights and all else in bf16. With Triton 3.4 to 3.7.0 fla
+refuses the backward pass of gated operators on Hopper (its issue 640); the refusal is lifted here, because only the
+time is wanted.
 """
 import argparse
 import importlib.util
@@ -56,7 +58,7 @@ def run_ours(folder):
                 if row := re.match(r"(B\d+ T\d+ H\d+ D\d+.*?)\s{2,}[\d.]+\s+[\d.]+\s+([\d.]+)", line):
                     times[bench, row[1]] = float(row[2])
                 elif row := re.match(r"d\s+(\d+): ([\d.]+) ms as a graph", line):
-                    times[bench, int(row[1])] = float(row[2])
+                    times[bench, f"d {row[1]}"] = float(row[2])
     return times
 
 
@@ -114,21 +116,23 @@ def time_operator(operator, gate, beta, shape):
     return graph_time(lambda: torch.autograd.grad(operator(**given)[0], leaves, d_output), 20)
 
 
-def time_step(width):
+def time_step(width, weights):
     import torch
     import torch.nn.functional as F
     from fla.models import GatedDeltaNetConfig, GatedDeltaNetForCausalLM
     config = GatedDeltaNetConfig(hidden_size=width, num_hidden_layers=2, num_heads=2, head_dim=width // 2, expand_v=1,
                                  intermediate_size=2 * width, vocab_size=CLASSES, tie_word_embeddings=False)
-    model = GatedDeltaNetForCausalLM(config).to("cuda", torch.bfloat16).train()
+    model = GatedDeltaNetForCausalLM(config).to("cuda", weights).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True, capturable=True)
     tokens = torch.randint(CLASSES, (BATCH, TOKENS), device="cuda")
     rows = torch.randint(BATCH * TOKENS, (BATCH * LABELS,), device="cuda")
     labels = torch.randint(CLASSES, (BATCH * LABELS,), device="cuda")
 
     def step():
-        hidden = model.model(tokens)[0].flatten(0, 1)
-        F.cross_entropy(model.lm_head(hidden[rows]).float(), labels).backward()
+        with torch.autocast("cuda", torch.bfloat16, enabled=weights != torch.bfloat16, cache_enabled=False):
+            hidden = model.model(tokens)[0].flatten(0, 1)
+            logits = model.lm_head(hidden[rows])
+        F.cross_entropy(logits.float(), labels).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -136,8 +140,22 @@ def time_step(width):
     return graph_time(step, 1)
 
 
-def run_peers(ops_only):
-    """Milliseconds by (bench, row); a row that fails says why."""
+def peer_cases():
+    """By (bench, row of ours, what of the peer): what times it."""
+    import torch
+    cases = {}
+    for what, weights in (("fp32 weights", torch.float32), ("bf16 weights", torch.bfloat16)):
+        for width in WIDTHS:
+            cases["plait_bench_step_cuda", f"d {width}", what] = lambda width=width, weights=weights: time_step(width, weights)
+    for shape in SHAPES:
+        for (bench, suffix), (operator, gate, beta) in operators().items():
+            cases[bench, name_of(shape) + suffix, ""] = (
+                lambda operator=operator, gate=gate, beta=beta, shape=shape: time_operator(operator, gate, beta, shape))
+    return cases
+
+
+def run_peers(wanted):
+    """Milliseconds by (bench, row of ours, what of the peer); a row that fails says why."""
     sys.path.insert(0, str(pathlib.Path(__file__).parent))
     import fla_hybrids
     fla_hybrids.load_library()
@@ -146,18 +164,17 @@ def run_peers(ops_only):
     triton.testing.do_bench = fla_hybrids.quick_bench(triton.testing.do_bench)
     fla_hybrids.compile_variants_together(os.cpu_count() or 2)
     print(f"\n== fla {fla_hybrids.fla.__version__}, Triton {triton.__version__}, PyTorch {torch.__version__}", flush=True)
-    cases = {("plait_bench_step_cuda", width): (time_step, width) for width in ([] if ops_only else WIDTHS)}
-    for shape in SHAPES:
-        for (bench, suffix), (operator, gate, beta) in operators().items():
-            cases[bench, name_of(shape) + suffix] = (time_operator, operator, gate, beta, shape)
     times, started = {}, time.monotonic()
-    for (bench, row), (call, *arguments) in cases.items():
+    for key, call in peer_cases().items():
+        name = " ".join(key).strip()
+        if not re.search(wanted, name):
+            continue
         try:
-            times[bench, row] = call(*arguments)
-            said = f"{times[bench, row]:.3f} ms"
+            times[key] = call()
+            said = f"{times[key]:.3f} ms"
         except Exception as error:  # one case must not end the run
             said = f"{type(error).__name__}: {error}"[:300]
-        print(f"{time.monotonic() - started:6.1f} s  {bench} {row}: {said}", flush=True)
+        print(f"{time.monotonic() - started:6.1f} s  {name}: {said}", flush=True)
         torch.cuda.empty_cache()
     return times
 
@@ -165,21 +182,18 @@ def run_peers(ops_only):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--no-peers", action="store_true")
-    parser.add_argument("--ops-only", action="store_true", help="of the peers")
+    parser.add_argument("--peers", metavar="REGEX", default="", help="the peers' rows to run")
     arguments = parser.parse_args()
     ours = run_ours(arguments.folder)
-    if arguments.no_peers:
-        return
     missing = [name for name in ("torch", "triton", "transformers", "fla") if importlib.util.find_spec(name) is None]
     if missing:
         return print(f"\nno peers: {', '.join(missing)} not found", flush=True)
-    peers = run_peers(arguments.ops_only)
+    peers = run_peers(arguments.peers)
     print(f"\n{'ms':60} {'plait':>8} {'fla':>8} {'ours is':>9}")
-    for (bench, row), time_of_peer in peers.items():
+    for (bench, row, what), time_of_peer in peers.items():
         if (bench, row) in ours:
             own = ours[bench, row]
-            print(f"{bench + ' ' + str(row):60} {own:8.3f} {time_of_peer:8.3f} {time_of_peer / own:7.1f} x")
+            print(f"{f'{bench} {row} {what}':60} {own:8.3f} {time_of_peer:8.3f} {time_of_peer / own:7.1f} x")
 
 
 if __name__ == "__main__":
