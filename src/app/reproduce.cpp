@@ -127,10 +127,8 @@ Reproduced reproduce(const proxy::Backend& backend, const Reproduction& reproduc
     const double before_s = out.elapsed_s;
     const evaluate::ProxyPopulation population = evaluate::train_candidates(
         backend, std::span(&candidate, 1), out.experiment.seeds, plan, stop, [&](const proxy::TrainingProgress& now) {
-          progress.now = now;
-          progress.now.elapsed_s += before_s;
-          const double rows_done = static_cast<double>(i + 1), rows_left = static_cast<double>(out.rows.size() - i - 1);
-          if (now.eta_s > 0) progress.now.eta_s += (progress.now.elapsed_s + now.eta_s) / rows_done * rows_left;
+          progress.now = evaluate::over_all(now, before_s, static_cast<double>(i + 1),
+                                            static_cast<double>(out.rows.size() - i - 1));
           if (observer) observer(progress);
         });
     for (const std::string& note : population.notes)

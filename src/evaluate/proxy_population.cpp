@@ -101,7 +101,11 @@ class Populations {
         }
       }
       try {
-        take(who, members, backend_.train(members, with_checkpoint(members), stop_, observer_));
+        const double before_s = result_.elapsed_s, done = static_cast<double>(result_.members + members.size());
+        const auto observe = [&](const proxy::TrainingProgress& now) {
+          if (observer_) observer_(over_all(now, before_s, done, static_cast<double>(all_members()) - done));
+        };
+        take(who, members, backend_.train(members, with_checkpoint(members), stop_, observe));
         return;
       } catch (const spec::SpecError& error) {
         // The models that cannot be run are left out; anything else is about the whole training.
@@ -116,6 +120,13 @@ class Populations {
         if (!any) throw;
       }
     }
+  }
+
+  std::size_t all_members() const {
+    std::size_t rates = 0;
+    for (std::size_t i = 0; i < candidates_.size(); ++i)
+      if (result_.outcomes[i].unsupported.empty()) rates += candidates_[i].learning_rates.size();
+    return rates * seeds_;
   }
 
   proxy::TrainingPlan with_checkpoint(std::span<const Member> members) const {
@@ -168,6 +179,12 @@ ProxyPopulation train_candidates(const proxy::Backend& backend, std::span<const 
     if (candidate.learning_rates.empty()) throw std::logic_error("a candidate needs a learning rate");
   }
   return Populations(backend, candidates, seeds, plan, stop, observer).run();
+}
+
+proxy::TrainingProgress over_all(proxy::TrainingProgress now, double before_s, double done, double left) {
+  now.elapsed_s += before_s;
+  if (now.eta_s > 0 || now.step == now.steps) now.eta_s += (now.elapsed_s + now.eta_s) / done * left;
+  return now;
 }
 
 void remove_checkpoints(const std::filesystem::path& folder) {

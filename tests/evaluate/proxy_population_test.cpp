@@ -41,6 +41,15 @@ TEST(ProxyPopulationTest, TrainsEverythingOfOneDepthInOnePopulation) {
   for (std::size_t i = 0; i < candidates.size(); ++i) EXPECT_EQ(result.outcomes[i].score.seeds, 3u) << i;
 }
 
+TEST(ProxyPopulationTest, TheTimeLeftIsThatOfAllPopulations) {
+  const FakeBackend backend;
+  const std::vector<ProxyCandidate> candidates = {candidate("GG*G"), candidate("GGGG"), candidate("G*")};
+  std::vector<std::pair<double, double>> times;  // of 2 members, then 4, a second each population
+  train_candidates(backend, candidates, 1, plan(), {},
+                   [&](const proxy::TrainingProgress& now) { times.emplace_back(now.elapsed_s, now.eta_s); });
+  EXPECT_THAT(times, ElementsAre(std::pair(0.5, 2.5), std::pair(1.0, 2.0), std::pair(1.5, 0.5), std::pair(2.0, 0.0)));
+}
+
 TEST(ProxyPopulationTest, EveryCandidateCountsAtItsOwnBestLearningRate) {
   const FakeBackend backend;
   const std::vector<ProxyCandidate> candidates = {candidate("GG*G"), candidate("GGGG")};

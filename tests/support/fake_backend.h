@@ -85,7 +85,13 @@ class FakeBackend : public proxy::Backend {
       if ((step + 1) % plan.report_every != 0) continue;
       if (!plan.checkpoint.empty()) std::ofstream(plan.checkpoint) << step + 1;
       if (observer) {
-        observer({.step = step + 1, .steps = plan.steps, .training = members.size(), .peak_memory_bytes = 3 << 20});
+        const double share = static_cast<double>(step + 1) / static_cast<double>(plan.steps);
+        observer({.step = step + 1,
+                  .steps = plan.steps,
+                  .training = members.size(),
+                  .elapsed_s = share,
+                  .eta_s = 1 - share,
+                  .peak_memory_bytes = 3 << 20});
       }
     }
     if (!plan.checkpoint.empty()) std::ofstream(plan.checkpoint) << plan.steps;
