@@ -167,8 +167,10 @@ at::Tensor channel_decay_backward(const ChannelDecay& decay, const ChannelDecayG
 }
 
 at::Tensor unit_lower_inverse(const at::Tensor& a) {
-  return at::linalg_solve_triangular(a, at::eye(a.size(1), a.options()).expand_as(a), /*upper=*/false, /*left=*/true,
-                                     /*unitriangular=*/true);
+  const at::Tensor precise = a.to(at::kDouble);
+  return at::linalg_solve_triangular(precise, at::eye(a.size(1), precise.options()).expand_as(precise), /*upper=*/false,
+                                     /*left=*/true, /*unitriangular=*/true)
+      .to(a.scalar_type());
 }
 
 }  // namespace plait::kernels

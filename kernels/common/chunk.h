@@ -77,7 +77,8 @@ ChannelProductGradient channel_product_backward(const at::Tensor& gradient, cons
 /// Gradient of the decays, [M, C, K].
 at::Tensor channel_decay_backward(const ChannelDecay& decay, const ChannelDecayGradient& gradient);
 
-/// (I + tril(a, -1))^{-1} for a [M, C, C], whose diagonal and upper triangle are not read.
+/// (I + tril(a, -1))^{-1} for a [M, C, C], whose diagonal and upper triangle are not read. Solved in fp64: where keys
+/// are alike, fp32 loses digits, by how much depends on the library's blocks.
 at::Tensor unit_lower_inverse(const at::Tensor& a);
 
 }  // namespace plait::kernels

@@ -110,8 +110,9 @@ class MomentumDeltaRule : public torch::autograd::Function<MomentumDeltaRule> {
         const auto of = [&](const at::Tensor& y) { return chunk_of(y, chunks, l); };
         of(states).copy_(state);
         of(moments).copy_(moment);
-        const auto error = at::baddbmm(of(x.v), of(pa), state, 1, -1).baddbmm_(of(pb), moment);  // R
-        const auto part = at::bmm(of(inverse), error);                                           // Vn
+        // R. v comes last: where baddbmm adds product by product to it, the error is twice as large.
+        const auto error = of(x.v) - at::bmm(of(pa), state).baddbmm_(of(pb), moment, 1, -1);
+        const auto part = at::bmm(of(inverse), error);  // Vn
         of(values).copy_(part);
         state = (state * of(x.a_end)).addcmul_(moment, of(x.b_end), -1).baddbmm_(of(write_state), part);
         moment = (moment * of(x.m_end)).baddbmm_(of(write_moment), part, 1, -1);

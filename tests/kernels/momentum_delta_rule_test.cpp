@@ -139,9 +139,9 @@ TEST_P(MomentumDeltaRuleTest, IsTheRecurrenceForEveryChunk) {
 }
 
 TEST_P(MomentumDeltaRuleTest, WideKeysAndValues) {
-  check(inputs_of({.tokens = 40, .heads = 1, .key_width = 4, .value_width = 24}), GetParam());
-  check(inputs_of({.tokens = 40, .batch = 1, .key_width = 20, .value_width = 16}), GetParam());
-  check(inputs_of({.tokens = 40, .batch = 1, .key_width = 40, .value_width = 17}), GetParam());
+  check(inputs_of({.tokens = 40, .batch = 4, .heads = 1, .key_width = 4, .value_width = 24}), GetParam());
+  check(inputs_of({.tokens = 40, .batch = 4, .key_width = 20, .value_width = 16}), GetParam());
+  check(inputs_of({.tokens = 40, .batch = 4, .key_width = 40, .value_width = 17}), GetParam());
 }
 
 TEST_P(MomentumDeltaRuleTest, MomentumThatDecaysFasterThanTheStateLosesNoDigits) {
