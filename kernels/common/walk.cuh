@@ -14,8 +14,7 @@ inline constexpr int kChunk = 16;
 /// Rows of V that a warp owns: its slice of the state is S^T [16, K].
 inline constexpr int kSlice = 16;
 
-/// Per token, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few
-/// digits.
+/// Per token, in shared memory. Differences of G after gates of -60 leave fp32 inputs too few digits.
 template <class E>
 struct Gates {
   using Sum = std::conditional_t<sizeof(E) == 4, double, float>;
@@ -77,6 +76,16 @@ __device__ __forceinline__ void sum_gates(const Gates<E>& gates, const float* ra
     if (raw_beta) gates.weight[t] = weight;
   }
   __syncwarp();
+}
+
+/// The sum over this and later tokens of a chunk, whose tokens the lanes of a half warp have in order.
+__device__ __forceinline__ float sum_onwards(float x, int in_chunk) {
+#pragma unroll
+  for (int d = 1; d < kChunk; d *= 2) {
+    const float after = __shfl_down_sync(0xffffffffu, x, d, kChunk);
+    if (in_chunk + d < kChunk) x += after;
+  }
+  return x;
 }
 
 /// -|G_i - G_j|: serves both triangles of a chunk, and never makes an exponent above 0.

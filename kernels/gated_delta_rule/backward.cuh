@@ -1,17 +1,17 @@
 #pragma once
 
+#include <algorithm>
+
 #include "kernels/gated_delta_rule/chunk.cuh"
 
 namespace plait::kernels::cuda {
-
-constexpr int max_of(int a, int b) { return a > b ? a : b; }
 
 template <class E, int K, int V>
 struct BackwardShape {
   static constexpr int kTokens = checkpoint_tokens<E, K, V>();  ///< that a block holds at once
   static constexpr int kChunks = kTokens / kChunk;
-  static constexpr int kSlices = V / kSlice;               ///< warps that hold a slice of the states
-  static constexpr int kWarps = max_of(kSlices, kChunks);  ///< all take chunks
+  static constexpr int kSlices = V / kSlice;                 ///< warps that hold a slice of the states
+  static constexpr int kWarps = std::max(kSlices, kChunks);  ///< all take chunks
   static constexpr int kThreads = 32 * kWarps;
   static constexpr int kParts = kWarps / kChunks;  ///< warps that share a chunk where chunks go to warps
   static constexpr int kMinBlocks = sizeof(E) == 4 || V == 128 || K == 128 ? 1 : V == 64 ? 2 : 4;
@@ -31,7 +31,7 @@ struct BackwardShape {
   /// Sums over warps, in the place of a chunk's T once that is done.
   static constexpr int kSumBytes = 4 * (kChunk * (kSlices + kParts) + kSlices);
   static_assert(kSumBytes <= Solve<E>::kBytes || kChunks == 1);
-  static constexpr int kRecordBytes = kChunks * Record<E>::kBytes + max_of(0, kSumBytes - Solve<E>::kBytes);
+  static constexpr int kRecordBytes = kChunks * Record<E>::kBytes + std::max(0, kSumBytes - Solve<E>::kBytes);
   static constexpr int kBytes = kTileBytes + 2 * kChunks * kStateBytes + kRecordBytes;
 };
 
@@ -308,11 +308,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V>::kThreads, BackwardShap
       const std::int64_t index = at + t * p.heads;
       if (mine && t < left) store_gate(p.d_beta, p.gate_type, index, d_beta);
       if (!gated) return;
-#pragma unroll
-      for (int d = 1; d < kChunk; d *= 2) {
-        const float after = __shfl_down_sync(0xffffffffu, d_gate, d, kChunk);
-        if (t % kChunk + d < kChunk) d_gate += after;
-      }
+      d_gate = sum_onwards(d_gate, t % kChunk);
       if (mine && t < left) store_gate(p.d_g, p.gate_type, index, d_gate);
     };
     if constexpr (Shape::kOwnChunk) {

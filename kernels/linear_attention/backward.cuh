@@ -353,11 +353,7 @@ __global__ void __launch_bounds__(BackwardShape<E, K, V, kByChannel>::kThreads,
           for (int w = 0; w < Shape::kSlices; ++w) sum += state_sums[w * Shape::kChunks + c];
         }
       }
-#pragma unroll
-      for (int d = 1; d < kChunk; d *= 2) {
-        const float after = __shfl_down_sync(0xffffffffu, sum, d, 16);
-        if ((lane & 15) + d < 16) sum += after;
-      }
+      sum = sum_onwards(sum, lane & 15);
       if (thread < kTokens && thread < left) store_gate(p.d_g, p.gate_type, at + thread * p.heads, sum);
     }
   }
