@@ -14,6 +14,7 @@ refuses the backward pass of gated operators on Hopper (its issue 640); the refu
 time is wanted.
 """
 import argparse
+import functools
 import importlib.util
 import os
 import pathlib
@@ -146,11 +147,10 @@ def peer_cases():
     cases = {}
     for what, weights in (("fp32 weights", torch.float32), ("bf16 weights", torch.bfloat16)):
         for width in WIDTHS:
-            cases["plait_bench_step_cuda", f"d {width}", what] = lambda width=width, weights=weights: time_step(width, weights)
+            cases["plait_bench_step_cuda", f"d {width}", what] = functools.partial(time_step, width, weights)
     for shape in SHAPES:
         for (bench, suffix), (operator, gate, beta) in operators().items():
-            cases[bench, name_of(shape) + suffix, ""] = (
-                lambda operator=operator, gate=gate, beta=beta, shape=shape: time_operator(operator, gate, beta, shape))
+            cases[bench, name_of(shape) + suffix, ""] = functools.partial(time_operator, operator, gate, beta, shape)
     return cases
 
 
